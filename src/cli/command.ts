@@ -1,0 +1,99 @@
+/** The base of every command: global options, settings, engine, and where its lines go. */
+
+import { type BaseContext, Command, Option } from 'clipanion';
+import {
+  createEngine,
+  type Engine,
+  type Environment,
+  type EventSink,
+  engineOptionsFrom,
+  GLOBAL_OPTIONS,
+  type OptionSpec,
+  type OptionValues,
+  type RawValues,
+  type ResolvedSettings,
+  resolveOptions,
+  resolveSettings,
+  type Settings,
+} from '../index.js';
+import type { CommandSpec } from './specs.js';
+import { printable } from './text.js';
+
+export interface CommandContext extends BaseContext {
+  environment: Environment;
+  signal: AbortSignal;
+}
+
+const GLOBAL_PREFIX = 'global.';
+const OWN_PREFIX = 'own.';
+
+/**
+ * Options are declared to clipanion as properties, under prefixes that keep them apart from those of the class;
+ * every command accepts every global option.
+ */
+export abstract class AciCommand extends Command<CommandContext> {
+  constructor(spec: CommandSpec) {
+    super();
+    declareOptions(this, GLOBAL_OPTIONS, GLOBAL_PREFIX);
+    declareOptions(this, spec.options, OWN_PREFIX);
+  }
+
+  /** Does the work and returns the exit code; throws FetchError when it cannot. */
+  abstract run(resolved: ResolvedSettings): Promise<number>;
+
+  async execute(): Promise<number> {
+    const { environment } = this.context;
+    const flags = readOptions(this, GLOBAL_OPTIONS, GLOBAL_PREFIX);
+    return await this.run(resolveSettings({ flags, environment }));
+  }
+
+  /** The values of the command's own options. Throws ERR_USAGE. */
+  protected values<const T extends readonly OptionSpec[]>(table: T): OptionValues<T> {
+    const { variables } = this.context.environment;
+    return resolveOptions(table, { flags: readOptions(this, table, OWN_PREFIX), variables }).values;
+  }
+
+  protected print(line: string): void {
+    this.context.stdout.write(`${line}\n`);
+  }
+
+  /** An informational line; left out with `--quiet`. */
+  protected inform(settings: Settings, line: string): void {
+    if (!settings.quiet) this.context.stderr.write(`aci: ${printable(line)}\n`);
+  }
+}
+
+function declareOptions(command: AciCommand, table: readonly OptionSpec[], prefix: string): void {
+  for (const option of table) Object.assign(command, { [prefix + option.key]: parserOption(option) });
+}
+
+function parserOption(option: OptionSpec): unknown {
+  switch (option.kind) {
+    case 'flag':
+      return Option.String(option.name, { tolerateBoolean: true });
+    case 'list':
+      return Option.Array(option.name);
+    default:
+      return Option.String(option.name);
+  }
+}
+
+function readOptions(command: AciCommand, table: readonly OptionSpec[], prefix: string): RawValues {
+  const given: Record<string, unknown> = {};
+  for (const { key } of table) given[key] = Reflect.get(command, prefix + key);
+  return given;
+}
+
+/** Runs `use` on an engine made from the settings and closes the engine, whatever happens. */
+export async function withEngine<T>(
+  settings: Settings,
+  onEvent: EventSink | undefined,
+  use: (engine: Engine) => Promise<T>,
+): Promise<T> {
+  const engine = await createEngine(engineOptionsFrom(settings, onEvent));
+  try {
+    return await use(engine);
+  } finally {
+    await engine.close();
+  }
+}

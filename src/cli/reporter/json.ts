@@ -1,0 +1,63 @@
+/** Events as NDJSON on stderr, with samples of the bytes of each download in between. */
+
+import type { EngineEvent } from '../../index.js';
+import { outcomeRecord } from '../outcome.js';
+import { redact } from '../text.js';
+import { blobKey } from './lines.js';
+import type { Reporter, ReporterOptions } from './reporter.js';
+
+/** At most two samples a second for each download. */
+const SAMPLE_MS = 500;
+
+/**
+ * An event as a plain record: `time` (ISO 8601), `event`, `image`, `blob` where there is one, then the other
+ * fields; functions are left out and outcomes have the form of `fetch --json`.
+ */
+export function eventRecord(event: EngineEvent, time: Date): Readonly<Record<string, unknown>> {
+  const { event: name, image, ...others } = event;
+  const record: Record<string, unknown> = { time: time.toISOString(), event: name, image: redact(image) };
+  for (const [key, value] of Object.entries(others)) {
+    if (key === 'result') continue;
+    if (typeof value === 'string') record[key] = redact(value);
+    else if (typeof value !== 'function' && value !== undefined) record[key] = value;
+  }
+  if ('result' in event) record['result'] = outcomeRecord(event.result);
+  return record;
+}
+
+type StartedEvent = Extract<EngineEvent, { readonly event: 'blob.started' }>;
+
+export interface JsonReporterOptions extends ReporterOptions {
+  /** Default 500; the highest rate of samples for each download is one in this time. */
+  readonly sampleMs?: number | undefined;
+}
+
+export function createJsonReporter({ stream, sampleMs = SAMPLE_MS }: JsonReporterOptions): Reporter {
+  const downloads = new Map<string, { readonly started: StartedEvent; bytes: number }>();
+  const print = (record: object) => stream.write(`${JSON.stringify(record)}\n`);
+
+  function sample(): void {
+    const time = new Date().toISOString();
+    for (const download of downloads.values()) {
+      const { image, blob, readBytes, sizeBytes } = download.started;
+      const bytes = readBytes();
+      if (bytes === download.bytes) continue;
+      download.bytes = bytes;
+      print({ time, event: 'blob.progress', image: redact(image), blob: redact(blob), bytes, sizeBytes });
+    }
+  }
+
+  const timer = setInterval(sample, sampleMs);
+  timer.unref();
+
+  return {
+    onEvent: (event) => {
+      print(eventRecord(event, new Date()));
+      if (event.event === 'blob.started') downloads.set(blobKey(event), { started: event, bytes: 0 });
+      if (event.event === 'blob.done' || event.event === 'blob.failed') downloads.delete(blobKey(event));
+    },
+    error: (message) => print({ time: new Date().toISOString(), event: 'error', message }),
+    aside: (write) => write(),
+    close: () => clearInterval(timer),
+  };
+}

@@ -1,0 +1,63 @@
+/** Events as lines, in the words of rkt. */
+
+import type { BlobKind, EngineEvent } from '../../index.js';
+import { formatDuration } from '../format.js';
+import { printable } from '../text.js';
+
+/** Hex digits of a digest where a whole one would be too long. */
+const SHORT_DIGEST = 12;
+
+/** The blob's digest without its algorithm, or the URL of an ACI. */
+export function blobName(blob: string): string {
+  return printable(blob.replace(/^sha(256|512):/, ''));
+}
+
+export function shortBlobName(blob: string): string {
+  if (/^sha(256|512):/.test(blob)) return blobName(blob).slice(0, SHORT_DIGEST);
+  return blobName(blob).split('/').at(-1) ?? '';
+}
+
+/** ` (IMAGE)` where several images are under way. */
+export function imageSuffix(image: string, several: boolean): string {
+  return several ? ` (${printable(image)})` : '';
+}
+
+/** `Downloading layer: 4986bf8c1536…`, or for an ACI its URL. */
+export function downloadLine(kind: BlobKind, blob: string, image: string, several: boolean): string {
+  return `Downloading ${kind}: ${blobName(blob)}${imageSuffix(image, several)}`;
+}
+
+/**
+ * A function from an event to the informational line it deserves on any reporter, if any; a line that was
+ * there before is not given again.
+ */
+export function informationalLines(several: boolean): (event: EngineEvent) => string | undefined {
+  const seen = new Set<string>();
+  return (event) => {
+    const line = informationalLine(event, several);
+    if (line === undefined || seen.has(line)) return undefined;
+    seen.add(line);
+    return line;
+  };
+}
+
+function informationalLine(event: EngineEvent, several: boolean): string | undefined {
+  switch (event.event) {
+    case 'image.started':
+      return `aci: fetching image from ${printable(event.source)}`;
+    case 'image.warning':
+      return `aci: warning: ${printable(event.message)}${imageSuffix(event.image, several)}`;
+    case 'blob.retry': {
+      const reason = printable(event.reason);
+      const wait = formatDuration(event.delayMs);
+      return `aci: ${reason}; retry ${event.attempt} of ${shortBlobName(event.blob)} in ${wait}${imageSuffix(event.image, several)}`;
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Tells the blobs under way apart; two images may download a blob of one digest at once. */
+export function blobKey(event: { readonly image: string; readonly blob: string }): string {
+  return `${event.image}\n${event.blob}`;
+}

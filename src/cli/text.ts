@@ -1,0 +1,27 @@
+/** What may be printed: text of one line, without control characters and without secrets. */
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach a terminal
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
+
+/** The text on one line; names and messages from remote servers must not steer a terminal. */
+export function oneLine(text: string): string {
+  return text.replace(CONTROL, ' ').trim();
+}
+
+// `@sha256:` after a repository is a digest and no user-info.
+const USER_INFO = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"']*@(?!sha\d+:)/gi;
+const QUERY = /\b(https?:\/\/[^\s?#"'<>]*)[?#][^\s"'<>]*/gi;
+const AUTHORIZATION = /\b(Bearer|Basic)\s+[A-Za-z0-9+/=._~-]{8,}/gi;
+
+/**
+ * The text without user-info and queries of its URLs and without authorization values. Errors are made
+ * without secrets; this is the second fence, for arguments as the user gave them and for causes of other origin.
+ */
+export function redact(text: string): string {
+  return text.replace(USER_INFO, '$1REDACTED@').replace(QUERY, '$1').replace(AUTHORIZATION, '$1 REDACTED');
+}
+
+/** Both: what every line on stderr goes through. */
+export function printable(text: string): string {
+  return oneLine(redact(text));
+}

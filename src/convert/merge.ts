@@ -1,0 +1,109 @@
+/** Decides, while layers stream in from the top one down, which entries the image shows. */
+
+import type { ByteString } from '../tar/entry.js';
+import { parentPath } from '../tar/path.js';
+import { type IndexEntry, isWhiteout } from './layer-index.js';
+
+/**
+ * keep: part of the image. hide: an upper layer has it, whited it out, or made its directory opaque.
+ * odd: the layers below or the rest of this one decide, so this order does not fit and the image needs
+ * `overlayLayers`.
+ */
+export type Decision = 'keep' | 'hide' | 'odd';
+
+export interface LayerMerge {
+  decide(entry: IndexEntry): Decision;
+  /** The layer is over; the next entries are of the layer below it. */
+  endLayer(): void;
+  /** What the image has at this path by what was kept so far. */
+  kindOf(path: ByteString): 'directory' | 'other' | undefined;
+}
+
+/**
+ * Top layer first, an entry is hidden exactly when an upper layer has its path, has something other than a
+ * directory above it, whited it out or made a directory above it opaque (OCI image-spec, layer.md).
+ *
+ * | found | decision |
+ * |---|---|
+ * | a path twice in one layer | odd: the last one counts, and it is still to come |
+ * | a hard link to what this layer does not have before it, or to something hidden | odd |
+ * | an entry below something that is not a directory in its own layer | odd |
+ * | an entry that is no directory where an upper layer put files below | odd: perhaps a symbolic link to follow |
+ * | the root directory anywhere but first in the top layer | odd: its header stands first in an ACI |
+ */
+export function createLayerMerge(): LayerMerge {
+  /** Paths that the image has from upper layers, and whether they are directories. */
+  const taken = new Map<ByteString, boolean>();
+  /** Paths that lower layers cannot reach, nor anything below: whiteouts, and what is no directory. */
+  const cut = new Set<ByteString>();
+  const opaque = new Set<ByteString>();
+  /** Directories that entries of some layer lie in without the layer having them as entries. */
+  const implied = new Set<ByteString>();
+  let own = new Map<ByteString, { isDirectory: boolean; kept: boolean }>();
+  let ownWhiteouts: IndexEntry[] = [];
+  let hiddenDirectories = new Map<ByteString, boolean>();
+  let isFirstEntry = true;
+
+  /** Whether upper layers hide everything in this directory. */
+  function hidesInside(directory: ByteString): boolean {
+    const known = hiddenDirectories.get(directory);
+    if (known !== undefined) return known;
+    const hides =
+      cut.has(directory) || opaque.has(directory) || (directory !== '' && hidesInside(parentPath(directory)));
+    hiddenDirectories.set(directory, hides);
+    return hides;
+  }
+
+  /** Notes the directories from `directory` up that the layer does not have; false when one is no directory. */
+  function imply(directory: ByteString): boolean {
+    for (let path = directory; path !== ''; path = parentPath(path)) {
+      const entry = own.get(path);
+      if (entry !== undefined) return entry.isDirectory;
+      implied.add(path);
+    }
+    return true;
+  }
+
+  function decide(entry: IndexEntry): Decision {
+    const { path } = entry;
+    if (isWhiteout(entry)) {
+      isFirstEntry = false;
+      ownWhiteouts.push(entry);
+      return imply(entry.type === 'o' ? path : parentPath(path)) ? 'hide' : 'odd';
+    }
+    if (path === '' && !(isFirstEntry && entry.type === 'd')) return 'odd';
+    isFirstEntry = false;
+    const isDirectory = entry.type === 'd';
+    if (own.has(path) || (!isDirectory && implied.has(path)) || !imply(parentPath(path))) return 'odd';
+    const hidden = taken.has(path) || cut.has(path) || (path !== '' && hidesInside(parentPath(path)));
+    own.set(path, { isDirectory, kept: !hidden });
+    if (hidden) return 'hide';
+    if (entry.type === 'h') {
+      const target = own.get(entry.link ?? '');
+      if (target === undefined || !target.kept || target.isDirectory) return 'odd';
+    }
+    return 'keep';
+  }
+
+  function endLayer(): void {
+    for (const [path, { isDirectory, kept }] of own) {
+      if (kept) taken.set(path, isDirectory);
+      // Also when it is hidden itself: it replaced what lower layers had below that path.
+      if (!isDirectory) cut.add(path);
+    }
+    for (const { type, path } of ownWhiteouts) (type === 'o' ? opaque : cut).add(path);
+    own = new Map();
+    ownWhiteouts = [];
+    hiddenDirectories = new Map();
+    isFirstEntry = false;
+  }
+
+  function kindOf(path: ByteString): 'directory' | 'other' | undefined {
+    const entry = own.get(path);
+    const isDirectory = taken.get(path) ?? (entry?.kept === true ? entry.isDirectory : undefined);
+    if (isDirectory === undefined) return undefined;
+    return isDirectory ? 'directory' : 'other';
+  }
+
+  return { decide, endLayer, kindOf };
+}

@@ -1,0 +1,256 @@
+/** The engine: the one place where store, pool, network and fetchers are put together. */
+
+import { availableParallelism } from 'node:os';
+import { FetchError, throwIfAborted, toFetchError } from './errors.js';
+import type { EventSink } from './events.js';
+import { type ExportTarget, exportImage } from './fetch/export-image.js';
+import { type ExtractOptions, type ExtractReport, extractImage } from './fetch/extract-image.js';
+import { fetchImage } from './fetch/fetch-image.js';
+import { createLayerJobs } from './fetch/layer-jobs.js';
+import { createPermits } from './fetch/permits.js';
+import type { Session } from './fetch/session.js';
+import { findImage } from './fetch/stored.js';
+import { DEFAULT_RETRIES } from './http/retry.js';
+import { parseReference } from './reference/parse.js';
+import type { Lease } from './store/lease.js';
+import { partsOf, readParts, sliceParts } from './store/parts.js';
+import { type ImageFacts, openStore } from './store/store.js';
+import type { TaskRunner } from './tasks/runner.js';
+import type {
+  FetchedImage,
+  FetchOutcome,
+  FetchRequest,
+  ImageId,
+  InsecureOptions,
+  ResolveOverride,
+  StoredImage,
+} from './types.js';
+
+export interface EngineOptions {
+  /** Folder of the store; made when it does not exist. */
+  readonly storeDir: string;
+  /** Worker threads, 1 or more. Default: the usable cores. */
+  readonly workers?: number | undefined;
+  /** Checks to leave out. Default: none. */
+  readonly insecure?: Partial<InsecureOptions> | undefined;
+  /** Connect to these addresses instead. Default: none. */
+  readonly resolve?: readonly ResolveOverride[] | undefined;
+  /** Connections in all. Default 16. */
+  readonly connections?: number | undefined;
+  /** Connections to one host. Default 6. */
+  readonly connectionsPerHost?: number | undefined;
+  /** Receives every fact while the engine works. Default: none. */
+  readonly onEvent?: EventSink | undefined;
+}
+
+export interface Engine {
+  /** Fetches one image. Rejects with a FetchError when it fails. */
+  fetch(request: FetchRequest, signal?: AbortSignal): Promise<FetchedImage>;
+  /** Fetches images side by side; one outcome for each request, in their order. Rejects only when aborted. */
+  fetchAll(requests: readonly FetchRequest[], options?: FetchAllOptions): Promise<FetchOutcome[]>;
+  /** Every image of the store, newest import first. */
+  listImages(): Promise<StoredImage[]>;
+  /** The image manifest exactly as it stands in the ACI. `image`: an ID, a name, or what it was fetched by. */
+  catManifest(image: string): Promise<string>;
+  /** Writes the uncompressed ACI; its SHA-512 is checked on the way. */
+  exportImage(image: string, target: ExportTarget, signal?: AbortSignal): Promise<ImageId>;
+  /** Unpacks manifest and rootfs into a folder. */
+  extractImage(image: string, options: ExtractOptions, signal?: AbortSignal): Promise<ExtractReport>;
+  /** Drops an image and every blob that no other image needs. */
+  removeImage(image: string): Promise<ImageId>;
+  /** Ends the workers and connections; the process can exit after it. */
+  close(): Promise<void>;
+}
+
+export interface FetchAllOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called when an image is done, with its place in the list. */
+  readonly onOutcome?: ((outcome: FetchOutcome, index: number) => void) | undefined;
+}
+
+export type { ExportTarget, ExtractOptions, ExtractReport };
+
+/** Images of one call that are worked on side by side; each may have several downloads. */
+const IMAGES_AT_ONCE = 4;
+const DEFAULT_CONNECTIONS = 16;
+/** As browsers have it; registries answer more with 429. */
+const DEFAULT_CONNECTIONS_PER_HOST = 6;
+/** For the buffers of running tasks; with what Node itself and its threads need this stays below 400 MB. */
+const TASK_MEMORY_BYTES = 128 * 1024 * 1024;
+
+const NO_INSECURE: InsecureOptions = { http: false, image: false, tls: false, pubkey: false };
+
+/**
+ * Opens (and where needed makes) the store and returns the engine on it. Workers and connections come with the
+ * first fetch.
+ * @throws FetchError ERR_USAGE, ERR_STORE_VERSION, and the others of exit code 8
+ */
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const workers = options.workers ?? availableParallelism();
+  if (!Number.isSafeInteger(workers) || workers < 1) {
+    throw new FetchError('ERR_USAGE', `workers: ${workers} is not a number from 1 up`, { stage: 'usage' });
+  }
+  const store = await openStore(options.storeDir);
+  const closing = new AbortController();
+  const emit: EventSink = options.onEvent ?? (() => {});
+  let lease: Promise<Lease> | undefined;
+  let pool: Promise<TaskRunner> | undefined;
+  let session: Promise<Session> | undefined;
+
+  const signalWith = (signal: AbortSignal | undefined): AbortSignal =>
+    signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
+  const leased = (): Promise<Lease> => {
+    lease ??= store.lease(closing.signal);
+    return lease;
+  };
+  const runner = (): Promise<TaskRunner> => {
+    pool ??= import('./tasks/pool.js').then(({ createPool }) => createPool(workers));
+    return pool;
+  };
+
+  async function openSession(): Promise<Session> {
+    // All at once: each takes tens of milliseconds to load.
+    const [taskRunner, { createHttpClient, DEFAULT_HTTP_OPTIONS }, heldLease] = await Promise.all([
+      runner(),
+      import('./http/client.js'),
+      leased(),
+    ]);
+    const insecure = { ...NO_INSECURE, ...options.insecure };
+    const connectionsPerHost = options.connectionsPerHost ?? DEFAULT_CONNECTIONS_PER_HOST;
+    const httpOptions = {
+      ...DEFAULT_HTTP_OPTIONS,
+      insecureHttp: insecure.http,
+      insecureTls: insecure.tls,
+      resolve: options.resolve ?? [],
+      connections: connectionsPerHost,
+    };
+    const permits = createPermits({
+      connections: options.connections ?? DEFAULT_CONNECTIONS,
+      connectionsPerHost,
+      memoryBytes: TASK_MEMORY_BYTES,
+    });
+    const http = createHttpClient(httpOptions);
+    const shared = {
+      store,
+      lease: heldLease,
+      runner: taskRunner,
+      http,
+      httpOptions,
+      insecure,
+      permits,
+      emit,
+    };
+    const base = { ...shared, retries: DEFAULT_RETRIES };
+    return { ...base, layers: createLayerJobs(base) };
+  }
+
+  async function fetch(request: FetchRequest, signal?: AbortSignal): Promise<FetchedImage> {
+    const startedAt = performance.now();
+    const reference = parseReference(request.image, process.cwd());
+    const complete = {
+      ...request,
+      pullPolicy: request.pullPolicy ?? 'update',
+      noStore: request.noStore ?? false,
+    };
+    const whole = signalWith(signal);
+    session ??= openSession();
+    const found = await fetchImage(await session, reference, complete, whole);
+    if (request.output !== undefined) {
+      await exportImage(store, await imageOf(found.id), { path: request.output, overwrite: true }, whole);
+    }
+    const durationMs = Math.round(performance.now() - startedAt);
+    return { image: request.image, ...found, durationMs, dependencies: [] };
+  }
+
+  async function outcomeOf(request: FetchRequest, signal: AbortSignal | undefined): Promise<FetchOutcome> {
+    const startedAt = performance.now();
+    const { image } = request;
+    try {
+      const result = await fetch(request, signal);
+      emit({ event: 'image.done', image, result });
+      return result;
+    } catch (cause) {
+      const error = toFetchError(cause);
+      const { code, stage, message, hint } = error;
+      const durationMs = Math.round(performance.now() - startedAt);
+      const failure = { code, stage, message, ...(hint === undefined ? {} : { hint }) };
+      const result: FetchOutcome = {
+        image,
+        status: 'failed',
+        downloadedBytes: 0,
+        durationMs,
+        error: failure,
+        cause: error,
+      };
+      emit({ event: 'image.failed', image, result });
+      return result;
+    }
+  }
+
+  async function imageOf(id: ImageId): Promise<ImageFacts> {
+    return findImage(store, { kind: 'id', image: id, prefix: id });
+  }
+
+  const named = (image: string): Promise<ImageFacts> =>
+    findImage(store, parseReference(image, process.cwd()));
+
+  return {
+    fetch,
+    async fetchAll(requests, { signal, onOutcome } = {}) {
+      const outcomes: FetchOutcome[] = [];
+      const queue = [...requests.entries()];
+      const inTurn = async (): Promise<void> => {
+        for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+          const [index, request] = next;
+          const outcome = await outcomeOf(request, signal);
+          outcomes[index] = outcome;
+          if (signal?.aborted !== true) onOutcome?.(outcome, index);
+        }
+      };
+      await Promise.all(Array.from({ length: IMAGES_AT_ONCE }, inTurn));
+      if (signal !== undefined) throwIfAborted(signal);
+      return outcomes;
+    },
+    async listImages() {
+      return (await store.listImages()).map(({ id, name, labels, importedAt, lastUsedAt, ...rest }) => {
+        const { sizeBytes, latest, verified, source } = rest;
+        const imported = new Date(importedAt);
+        return { id, name, labels, importedAt: imported, lastUsedAt, sizeBytes, latest, verified, source };
+      });
+    },
+    async catManifest(image) {
+      const { id, manifest } = await named(image);
+      const parts = partsOf(await store.readExtents(id), store.layout);
+      const chunks: Buffer[] = [];
+      for await (const chunk of readParts(sliceParts(parts, manifest.offset, manifest.sizeBytes)))
+        chunks.push(chunk);
+      return Buffer.concat(chunks).toString('utf8');
+    },
+    async exportImage(image, target, signal) {
+      await leased();
+      const facts = await named(image);
+      await exportImage(store, facts, target, signalWith(signal));
+      await store.touchImage(facts.id);
+      return facts.id;
+    },
+    async extractImage(image, extractOptions, signal) {
+      await leased();
+      const facts = await named(image);
+      const report = await extractImage(store, await runner(), facts, extractOptions, signalWith(signal));
+      await store.touchImage(facts.id);
+      return report;
+    },
+    async removeImage(image) {
+      const { id } = await named(image);
+      await store.removeImage(id, closing.signal);
+      return id;
+    },
+    async close() {
+      closing.abort();
+      const [openRunner, open, openLease] = await Promise.allSettled([pool, session, lease]);
+      if (openRunner.status === 'fulfilled') await openRunner.value?.close();
+      if (open.status === 'fulfilled') await open.value?.http.close();
+      if (openLease.status === 'fulfilled') await openLease.value?.release();
+    },
+  };
+}

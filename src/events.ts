@@ -1,0 +1,55 @@
+/** The facts that the engine emits while it works; the command line renders them, the library hands them out. */
+
+import type { FailedImage, FetchedImage } from './types.js';
+
+/** A blob on its way; `blob` is its digest, or for an ACI its URL without secrets. */
+export type EngineEvent =
+  | { readonly event: 'image.started'; readonly image: string; readonly source: string }
+  | {
+      readonly event: 'image.warning';
+      readonly image: string;
+      readonly warning: WarningCode;
+      readonly message: string;
+    }
+  | {
+      readonly event: 'blob.started';
+      readonly image: string;
+      readonly blob: string;
+      readonly kind: BlobKind;
+      /** Absent when the server does not tell. */
+      readonly sizeBytes?: number | undefined;
+      /** What an earlier, interrupted download left and need not come again. */
+      readonly resumedBytes: number;
+      /** How many bytes are here now; sampled by reporters, left out of JSON. */
+      readonly readBytes: () => number;
+    }
+  | {
+      readonly event: 'blob.retry';
+      readonly image: string;
+      readonly blob: string;
+      readonly attempt: number;
+      readonly delayMs: number;
+      readonly reason: string;
+    }
+  | {
+      readonly event: 'blob.done';
+      readonly image: string;
+      readonly blob: string;
+      readonly kind: BlobKind;
+      readonly sizeBytes: number;
+      readonly downloadedBytes: number;
+      readonly durationMs: number;
+    }
+  /** The store had it, or another image of the same call fetched it. */
+  | { readonly event: 'blob.cached'; readonly image: string; readonly blob: string; readonly kind: BlobKind }
+  | { readonly event: 'blob.failed'; readonly image: string; readonly blob: string; readonly kind: BlobKind }
+  | { readonly event: 'image.done'; readonly image: string; readonly result: FetchedImage }
+  | { readonly event: 'image.failed'; readonly image: string; readonly result: FailedImage };
+
+export type BlobKind = 'layer' | 'aci';
+
+/** `unverified`: signature verification is off for this image. `platform`: it is for another one than this host's. */
+export type WarningCode = 'unverified' | 'platform';
+
+/** Must not throw and is not awaited. */
+export type EventSink = (event: EngineEvent) => void;

@@ -1,0 +1,85 @@
+/** Writes an image of the store as an uncompressed ACI, to a file or a stream. */
+
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { link, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Writable } from 'node:stream';
+import { createSha512 } from '../../wasm/sha512.js';
+import { errnoOf, FetchError, storageError, throwIfAborted } from '../errors.js';
+import { type ExtentPart, imageDamaged, partsOf, readParts } from '../store/parts.js';
+import type { ImageFacts, Store } from '../store/store.js';
+
+export type ExportTarget =
+  | { readonly path: string; readonly overwrite: boolean }
+  | { readonly stream: Writable };
+
+/**
+ * A file appears only when all of it is written and has the SHA-512 of the image; a stream has got the bytes
+ * before the last of them can show damage, and then the promise rejects.
+ * @throws FetchError ERR_STORE_DAMAGED, ERR_USAGE when the file exists, those of exit code 8
+ */
+export async function exportImage(
+  store: Store,
+  image: ImageFacts,
+  target: ExportTarget,
+  signal: AbortSignal,
+): Promise<void> {
+  const parts = partsOf(await store.readExtents(image.id), store.layout);
+  if ('stream' in target)
+    await writeParts(parts, image.id, (chunk) => writeTo(target.stream, chunk, signal), signal);
+  else await exportToFile(parts, image.id, target, signal);
+}
+
+async function exportToFile(
+  parts: readonly ExtentPart[],
+  id: string,
+  { path, overwrite }: { readonly path: string; readonly overwrite: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  const final = resolve(path);
+  const temp = join(dirname(final), `.${basename(final)}.${randomUUID()}`);
+  try {
+    const file = await open(temp, 'wx', 0o644);
+    try {
+      await writeParts(parts, id, async (chunk) => void (await file.writeFile(chunk)), signal);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    // A link, unlike a rename, does not replace what came there in the meantime.
+    if (overwrite) await rename(temp, final);
+    else await link(temp, final);
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') {
+      throw new FetchError('ERR_USAGE', `${path} exists`, {
+        stage: 'usage',
+        hint: 'replace it with --overwrite',
+        cause: error,
+      });
+    }
+    throw storageError(error, `cannot write ${path}`);
+  } finally {
+    await rm(temp, { force: true });
+  }
+}
+
+async function writeParts(
+  parts: readonly ExtentPart[],
+  id: string,
+  write: (chunk: Buffer) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const hash = await createSha512();
+  for await (const chunk of readParts(parts)) {
+    throwIfAborted(signal);
+    hash.update(chunk);
+    await write(chunk);
+  }
+  if (`sha512-${hash.digestHex()}` !== id) throw imageDamaged(id);
+}
+
+async function writeTo(stream: Writable, chunk: Buffer, signal: AbortSignal): Promise<void> {
+  if (stream.write(chunk)) return;
+  await once(stream, 'drain', { signal });
+}

@@ -1,0 +1,46 @@
+/** What the fetchers of one engine share. */
+
+import type { EventSink } from '../events.js';
+import type { HttpClient, HttpOptions } from '../http/client.js';
+import type { Lease } from '../store/lease.js';
+import type { Store } from '../store/store.js';
+import type { TaskRunner } from '../tasks/runner.js';
+import type { FetchRequest, ImageId, InsecureOptions, Labels, PullPolicy } from '../types.js';
+import type { LayerJobs } from './layer-jobs.js';
+import type { Permits } from './permits.js';
+
+export interface Session {
+  readonly store: Store;
+  readonly lease: Lease;
+  readonly runner: TaskRunner;
+  /** For the small requests of the main thread; workers make their own of `httpOptions`. */
+  readonly http: HttpClient;
+  readonly httpOptions: HttpOptions;
+  readonly insecure: InsecureOptions;
+  /** Further tries of every request. */
+  readonly retries: number;
+  readonly permits: Permits;
+  readonly layers: LayerJobs;
+  readonly emit: EventSink;
+}
+
+/** A request with its defaults filled in. */
+export interface CompleteRequest extends FetchRequest {
+  readonly pullPolicy: PullPolicy;
+  readonly noStore: boolean;
+}
+
+/** What a fetcher found: the image is in the store now. */
+export interface Found {
+  readonly status: 'fetched' | 'cached';
+  readonly id: ImageId;
+  readonly name: string;
+  readonly labels: Labels;
+  readonly verified: boolean;
+  readonly signers: readonly string[];
+  readonly sizeBytes: number;
+  readonly downloadedBytes: number;
+}
+
+/** Memory that a task which downloads and inflates holds at most: its buffers, and what waits in zlib. */
+export const FETCH_TASK_BYTES = 6 * 1024 * 1024;

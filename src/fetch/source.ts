@@ -1,0 +1,32 @@
+/** How the source of an image is written down: in full for people, and as the key of what it last answered. */
+
+import { redactUrl } from '../http/redact.js';
+import { formatPlatform } from '../reference/platform.js';
+import type { DockerReference, ImageReference, Platform, UrlReference } from '../types.js';
+
+/** The argument in its full form and without secrets. */
+export function sourceOf(reference: ImageReference): string {
+  switch (reference.kind) {
+    case 'docker': {
+      const tag = reference.tag === undefined ? '' : `:${reference.tag}`;
+      const digest = reference.digest === undefined ? '' : `@${reference.digest}`;
+      return `docker://${reference.registry}/${reference.repository}${tag}${digest}`;
+    }
+    case 'url':
+      return redactUrl(reference.url);
+    case 'file':
+      return `file://${reference.path}`;
+    default:
+      return reference.image;
+  }
+}
+
+/** What a remote's answers are remembered under; with the platform, for an index has one image for each. */
+export function dockerKey(reference: DockerReference, platform: Platform): string {
+  return `${sourceOf(reference)} ${formatPlatform(platform)}`;
+}
+
+/** In full: a signed query may name another content. Only its digest is kept. */
+export function urlKey(reference: UrlReference): string {
+  return reference.url;
+}

@@ -1,0 +1,188 @@
+/** HTTP over undici: redirects by policy, bounded waits, bodies as they are on the wire, typed errors. */
+
+import { Agent, buildConnector, type Dispatcher } from 'undici';
+import { abortedError, type FetchError, type Stage, throwIfAborted } from '../errors.js';
+import type { ResolveOverride } from '../types.js';
+import { networkError } from './errors.js';
+import { firstHop, type Hop, isRedirect, nextHop } from './redirect.js';
+
+/** Plain data, so that a worker can be given the options of the main thread and make its own client. */
+export interface HttpOptions {
+  /** Allow `http://`, also as the target of a redirect. */
+  readonly insecureHttp: boolean;
+  /** Leave out the check of certificates. */
+  readonly insecureTls: boolean;
+  /** Connect there instead; the Host header and the certificate's name stay those of the URL. */
+  readonly resolve: readonly ResolveOverride[];
+  /** Connections to one origin; further requests wait for one to become free. */
+  readonly connections: number;
+  /** Until a connection stands, the TLS handshake included. */
+  readonly connectTimeoutMs: number;
+  /** From the request to the end of the answer's headers. */
+  readonly headersTimeoutMs: number;
+  /** Without a byte of the body while somebody reads it. */
+  readonly stallTimeoutMs: number;
+  readonly userAgent: string;
+}
+
+export const DEFAULT_HTTP_OPTIONS: HttpOptions = {
+  insecureHttp: false,
+  insecureTls: false,
+  resolve: [],
+  connections: 6,
+  connectTimeoutMs: 10_000,
+  headersTimeoutMs: 30_000,
+  stallTimeoutMs: 30_000,
+  userAgent: 'acifetch',
+};
+
+export interface HttpRequest {
+  /** Default `GET`. */
+  readonly method?: 'GET' | 'HEAD' | undefined;
+  /** `accept-encoding` and `authorization` are not taken from here. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Sent to the origin of the URL only, and never again after a redirect has left it. */
+  readonly authorization?: string | undefined;
+  readonly stage: Stage;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  /** Names in lower case; several values of one name are joined with `, `. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Where the answer came from, after redirects. May be a signed URL: not for messages. */
+  readonly url: string;
+  /** Can be read once. Throws FetchErrors: ERR_NETWORK when it breaks, stalls or ends early, ERR_ABORTED. */
+  readonly body: AsyncIterable<Buffer>;
+  /** Gives up the body. Either this or a read of the body must happen, or the connection stays taken. */
+  discard(): Promise<void>;
+}
+
+export interface HttpClient {
+  /**
+   * Resolves to the answer of whatever status when its headers are here; redirects have been followed. `signal`
+   * also ends the body. Rejects with ERR_NETWORK, ERR_TLS, ERR_REDIRECT, ERR_INSECURE_HTTP or ERR_ABORTED.
+   */
+  request(url: string, request: HttpRequest, signal: AbortSignal): Promise<HttpResponse>;
+  /** Ends what is still under way with ERR_ABORTED and closes every connection. */
+  close(): Promise<void>;
+}
+
+/** Does not read `HTTP_PROXY` and the like: every connection goes straight to its host. */
+export function createHttpClient(options: HttpOptions): HttpClient {
+  const agent = new Agent({
+    connections: options.connections,
+    pipelining: 1,
+    headersTimeout: options.headersTimeoutMs,
+    bodyTimeout: options.stallTimeoutMs,
+    connect: connectorOf(options),
+  });
+  return {
+    async request(url, request, signal) {
+      const policy = { insecureHttp: options.insecureHttp, stage: request.stage };
+      let hop = firstHop(url, policy);
+      for (;;) {
+        const response = await send(agent, options, hop, request, signal);
+        if (!isRedirect(response.status)) return response;
+        await response.discard();
+        hop = nextHop(hop, response.headers['location'], policy);
+      }
+    },
+    async close() {
+      await agent.destroy();
+    },
+  };
+}
+
+function connectorOf(options: HttpOptions): buildConnector.connector {
+  const connect = buildConnector({
+    timeout: options.connectTimeoutMs,
+    rejectUnauthorized: !options.insecureTls,
+  });
+  return (target, callback) => {
+    const port = Number(target.port) || (target.protocol === 'https:' ? 443 : 80);
+    const override = options.resolve.find((entry) => entry.host === target.hostname && entry.port === port);
+    if (override === undefined) return connect(target, callback);
+    // `host` stays, so the name for SNI and for the certificate is still that of the URL.
+    const rerouted = { ...target, hostname: override.address, port: String(override.addressPort) };
+    return connect(rerouted, callback);
+  };
+}
+
+async function send(
+  agent: Agent,
+  options: HttpOptions,
+  hop: Hop,
+  request: HttpRequest,
+  signal: AbortSignal,
+): Promise<HttpResponse> {
+  throwIfAborted(signal);
+  const url = new URL(hop.url);
+  const failure = (cause: unknown): FetchError =>
+    signal.aborted ? abortedError(signal.reason) : networkError(cause, url.host, request.stage);
+  let data: Dispatcher.ResponseData;
+  try {
+    data = await agent.request({
+      origin: url.origin,
+      path: url.pathname + url.search,
+      method: request.method ?? 'GET',
+      headers: headersOf(options, request, hop.sendsAuthorization),
+      signal,
+    });
+  } catch (cause) {
+    throw failure(cause);
+  }
+  // A body that breaks before anybody reads it would otherwise end the process.
+  data.body.on('error', () => undefined);
+  return {
+    status: data.statusCode,
+    headers: joinHeaders(data.headers),
+    url: hop.url,
+    body: chunksOf(data.body, failure),
+    discard: () => discard(data.body),
+  };
+}
+
+function headersOf(options: HttpOptions, request: HttpRequest, withAuthorization: boolean) {
+  const headers: Record<string, string> = { 'user-agent': options.userAgent };
+  for (const [name, value] of Object.entries(request.headers ?? {})) headers[name.toLowerCase()] = value;
+  delete headers['authorization'];
+  if (withAuthorization && request.authorization !== undefined) {
+    headers['authorization'] = request.authorization;
+  }
+  // Anything else lets a CDN compress a blob on the way, which then no longer has its digest.
+  headers['accept-encoding'] = 'identity';
+  return headers;
+}
+
+function joinHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  const joined: Record<string, string> = Object.create(null);
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) joined[name.toLowerCase()] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  return joined;
+}
+
+async function* chunksOf(
+  body: AsyncIterable<Buffer>,
+  failure: (cause: unknown) => FetchError,
+): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    for await (const chunk of body) yield chunk;
+  } catch (cause) {
+    throw failure(cause);
+  }
+}
+
+/** A short rest is read, which keeps the connection for the next request; a long or slow one is cut off. */
+const DISCARD_BYTES = 64 * 1024;
+const DISCARD_TIMEOUT_MS = 1000;
+
+async function discard(body: Dispatcher.ResponseData['body']): Promise<void> {
+  const timer = setTimeout(() => body.destroy(), DISCARD_TIMEOUT_MS);
+  try {
+    await body.dump({ limit: DISCARD_BYTES });
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,165 @@
+/** A repository of a registry (OCI distribution specification, Docker registry v2): what an image consists of. */
+
+import { FetchError, isFetchError } from '../errors.js';
+import type { HttpClient } from '../http/client.js';
+import { type Retry, withRetry } from '../http/retry.js';
+import { isDigest } from '../reference/digest.js';
+import type { Descriptor, Digest, DockerReference, Platform } from '../types.js';
+import { createConnection } from './connection.js';
+import { checkAnnouncedSize, checkDigest, digestOf, type ExpectedContent, readVerified } from './content.js';
+import { type ImageManifest, MANIFEST_ACCEPT, type Manifest, parseManifest } from './manifest.js';
+import { selectPlatform } from './platform.js';
+
+/** What registries accept at most (distribution, Docker Hub). */
+export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+export const MAX_CONFIG_BYTES = 8 * 1024 * 1024;
+/** An index of indexes has been seen; deeper ones have not. */
+const MAX_INDEX_DEPTH = 2;
+
+export interface RegistryOptions {
+  /** Plain HTTP where the registry cannot be had over TLS. The HTTP client must allow it as well. */
+  readonly insecureHttp: boolean;
+  /** Of each small request. Default 3. */
+  readonly retries?: number | undefined;
+  readonly onRetry?: ((retry: Retry) => void) | undefined;
+  /** `USER:PASSWORD`. Default: anonymous. */
+  readonly basicAuth?: string | undefined;
+}
+
+export interface ResolvedImage {
+  /** sha256 of the manifest of the chosen image. */
+  readonly digest: Digest;
+  /** sha256 of what tag or digest name: that manifest, or the index it was chosen from. */
+  readonly rootDigest: Digest;
+  readonly config: Descriptor;
+  /** Base layer first. */
+  readonly layers: readonly Descriptor[];
+}
+
+export interface BlobRequest {
+  readonly url: string;
+  /** For the origin of `url` only. */
+  readonly authorization?: string | undefined;
+}
+
+export interface Registry {
+  /**
+   * Reads the manifest, through indexes where there are any; every document has the digest and size that name
+   * it. Rejects with ERR_NOT_FOUND, ERR_AUTH, ERR_NO_PLATFORM, ERR_DIGEST_MISMATCH, ERR_SIZE_MISMATCH,
+   * ERR_LIMIT (4 MiB), ERR_MANIFEST_INVALID, ERR_MEDIA_TYPE, or an error of the connection.
+   */
+  resolve(platform: Platform, signal: AbortSignal): Promise<ResolvedImage>;
+  /** The config blob, 8 MiB at most, checked against its descriptor. */
+  readConfig(descriptor: Descriptor, signal: AbortSignal): Promise<Buffer>;
+  /** What a worker needs to download a blob; meaningful after {@link resolve}. */
+  blobRequest(descriptor: Pick<Descriptor, 'digest'>): BlobRequest;
+  /** Gets a new token after a blob was answered with 401; ask for {@link blobRequest} again afterwards. */
+  refreshAuthorization(signal: AbortSignal): Promise<void>;
+}
+
+/** Access to the repository of `reference`. Tokens and the scheme found are kept for as long as the value lives. */
+export function createRegistry(
+  http: HttpClient,
+  reference: DockerReference,
+  options: RegistryOptions,
+): Registry {
+  const connection = createConnection(http, reference, options);
+  const { repository } = reference;
+  const name = nameOf(reference);
+  const blobPath = (digest: Digest): string => `${repository}/blobs/${digest}`;
+
+  const retrying = <T>(signal: AbortSignal, run: () => Promise<T>): Promise<T> =>
+    withRetry(run, { signal, retries: options.retries, onRetry: options.onRetry });
+
+  async function readManifest(tagOrDigest: string, expected: ExpectedContent, signal: AbortSignal) {
+    checkAnnouncedSize(expected);
+    const { what } = expected;
+    return retrying(signal, async () => {
+      const response = await connection.get(
+        `${repository}/manifests/${tagOrDigest}`,
+        { accept: MANIFEST_ACCEPT, what },
+        signal,
+      );
+      const bytes = await readVerified(response.body, expected);
+      checkDigestHeader(bytes, response.headers['docker-content-digest'], what);
+      return { bytes, mediaType: response.headers['content-type'] };
+    });
+  }
+
+  async function readRoot(signal: AbortSignal) {
+    const tagOrDigest = reference.digest ?? reference.tag ?? 'latest';
+    const expected = { digest: reference.digest, maxBytes: MAX_MANIFEST_BYTES, what: name };
+    try {
+      return await readManifest(tagOrDigest, expected, signal);
+    } catch (error) {
+      if (!isFetchError(error) || error.code !== 'ERR_NOT_FOUND') throw error;
+      const problem = reference.digest === undefined ? 'no such image or tag' : 'no such image or digest';
+      throw new FetchError('ERR_NOT_FOUND', `${name}: ${problem}`, { stage: 'resolve', cause: error });
+    }
+  }
+
+  async function resolve(platform: Platform, signal: AbortSignal): Promise<ResolvedImage> {
+    const root = await readRoot(signal);
+    const rootDigest = digestOf(root.bytes);
+    let digest = rootDigest;
+    let manifest: Manifest = parseManifest(root.bytes, root.mediaType);
+    for (let depth = 1; manifest.kind === 'index'; depth++) {
+      if (depth > MAX_INDEX_DEPTH) {
+        const message = `${name}: indexes are nested more than ${MAX_INDEX_DEPTH} deep`;
+        throw new FetchError('ERR_MANIFEST_INVALID', message, { stage: 'resolve' });
+      }
+      const entry = selectPlatform(manifest.manifests, platform);
+      const { bytes, mediaType } = await readManifest(
+        entry.digest,
+        {
+          digest: entry.digest,
+          sizeBytes: entry.sizeBytes,
+          maxBytes: MAX_MANIFEST_BYTES,
+          what: `the manifest ${entry.digest} of ${name}`,
+        },
+        signal,
+      );
+      digest = digestOf(bytes);
+      manifest = parseManifest(bytes, mediaType);
+    }
+    const { config, layers }: ImageManifest = manifest;
+    return { digest, rootDigest, config, layers };
+  }
+
+  async function readConfig(descriptor: Descriptor, signal: AbortSignal): Promise<Buffer> {
+    const { digest, sizeBytes } = descriptor;
+    const what = `the config of ${name}`;
+    const expected = { digest, sizeBytes, maxBytes: MAX_CONFIG_BYTES, what };
+    checkAnnouncedSize(expected);
+    return retrying(signal, async () => {
+      const response = await connection.get(blobPath(digest), { what }, signal);
+      return readVerified(response.body, expected);
+    });
+  }
+
+  return {
+    resolve,
+    readConfig,
+    blobRequest: ({ digest }) => ({
+      url: connection.urlOf(blobPath(digest)),
+      authorization: connection.authorization(),
+    }),
+    refreshAuthorization: (signal) => retrying(signal, () => connection.reauthorize(signal)),
+  };
+}
+
+/** `docker://HOST/REPO:TAG` or `docker://HOST/REPO@DIGEST`, with the defaults filled in. */
+function nameOf({ registry, repository, tag, digest }: DockerReference): string {
+  const suffix = digest === undefined ? `:${tag ?? 'latest'}` : `@${digest}`;
+  return `docker://${registry}/${repository}${suffix}`;
+}
+
+/** A registry that announces another digest than that of what it sends is not to be believed either way. */
+function checkDigestHeader(bytes: Uint8Array, header: string | undefined, what: string): void {
+  if (header === undefined) return;
+  if (!isDigest(header)) {
+    const message = `${what} came with a Docker-Content-Digest that is no digest`;
+    throw new FetchError('ERR_DIGEST_MISMATCH', message, { stage: 'verify' });
+  }
+  checkDigest(bytes, header, what);
+}

@@ -1,0 +1,133 @@
+/** The small JSON records of the store: images, their extents, and where images came from. */
+
+import { FetchError } from '../errors.js';
+import type { ImageId, Labels } from '../types.js';
+import type { BlobName } from './layout.js';
+
+/** One image; `lastUsedAt` is the modification time of the record's file. */
+export interface ImageRecord {
+  readonly format: 1;
+  readonly id: ImageId;
+  readonly name: string;
+  readonly labels: Labels;
+  /** Size of the uncompressed ACI. */
+  readonly sizeBytes: number;
+  /** Where the manifest's JSON lies in the ACI. */
+  readonly manifest: { readonly offset: number; readonly sizeBytes: number };
+  /** The image argument in its full form, without secrets. */
+  readonly source: string;
+  /** ISO 8601. */
+  readonly importedAt: string;
+  readonly latest: boolean;
+  readonly verified: boolean;
+  readonly signers: readonly string[];
+  /** Every blob that the extents need. */
+  readonly blobs: readonly BlobName[];
+}
+
+/** A part of an ACI: bytes of its own, or a range of a blob. All of them in order are exactly the ACI. */
+export type Extent =
+  | { readonly bytes: Buffer }
+  | { readonly blob: BlobName; readonly offset: number; readonly sizeBytes: number };
+
+/** What a source answered last; lets the next fetch ask whether anything changed. */
+export interface RemoteRecord {
+  readonly format: 1;
+  /** The image argument in its full form, without secrets. */
+  readonly source: string;
+  readonly id: ImageId;
+  readonly checkedAt: string;
+  /** Of the image manifest, for registries. */
+  readonly manifestDigest?: string | undefined;
+  readonly etag?: string | undefined;
+  readonly lastModified?: string | undefined;
+}
+
+/** What an unfinished download is of; its bytes are in the file beside it. */
+export interface PartialRecord {
+  readonly etag?: string | undefined;
+  readonly lastModified?: string | undefined;
+  readonly totalBytes?: number | undefined;
+}
+
+/** @throws FetchError ERR_STORE_DAMAGED */
+export function parseImageRecord(text: string, path: string): ImageRecord {
+  const record = parseObject(text, path) as Partial<ImageRecord>;
+  const complete =
+    record.format === 1 &&
+    typeof record.id === 'string' &&
+    typeof record.name === 'string' &&
+    typeof record.labels === 'object' &&
+    typeof record.sizeBytes === 'number' &&
+    typeof record.manifest?.offset === 'number' &&
+    typeof record.importedAt === 'string' &&
+    Array.isArray(record.blobs);
+  if (!complete) throw damaged(path);
+  return record as ImageRecord;
+}
+
+/** @throws FetchError ERR_STORE_DAMAGED */
+export function parseRemoteRecord(text: string, path: string): RemoteRecord {
+  const record = parseObject(text, path) as Partial<RemoteRecord>;
+  if (record.format !== 1 || typeof record.id !== 'string' || typeof record.source !== 'string')
+    throw damaged(path);
+  return record as RemoteRecord;
+}
+
+/** Undefined for anything that is not one: a download can always begin again. */
+export function parsePartialRecord(text: string): PartialRecord | undefined {
+  try {
+    const record = JSON.parse(text) as Partial<PartialRecord> | null;
+    return typeof record === 'object' && record !== null ? (record as PartialRecord) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Literal bytes as base64, ranges as `[blob, offset, size]` with the blob's place in the list. */
+export function formatExtents(extents: readonly Extent[]): string {
+  const blobs = blobsOf(extents);
+  const places = new Map(blobs.map((blob, place) => [blob, place]));
+  const items = extents.map((extent) =>
+    'bytes' in extent
+      ? extent.bytes.toString('base64')
+      : [places.get(extent.blob) as number, extent.offset, extent.sizeBytes],
+  );
+  return JSON.stringify({ format: 1, blobs, extents: items });
+}
+
+/** @throws FetchError ERR_STORE_DAMAGED */
+export function parseExtents(text: string, path: string): Extent[] {
+  const { blobs, extents } = parseObject(text, path) as { blobs?: BlobName[]; extents?: unknown[] };
+  if (!Array.isArray(blobs) || !Array.isArray(extents)) throw damaged(path);
+  return extents.map((item) => {
+    if (typeof item === 'string') return { bytes: Buffer.from(item, 'base64') };
+    const [place, offset, sizeBytes] = item as number[];
+    const blob = blobs[place ?? -1];
+    if (blob === undefined || offset === undefined || sizeBytes === undefined) throw damaged(path);
+    return { blob, offset, sizeBytes };
+  });
+}
+
+/** The blobs of the extents, each once, in the order of their first use. */
+export function blobsOf(extents: readonly Extent[]): BlobName[] {
+  return [...new Set(extents.flatMap((extent) => ('blob' in extent ? [extent.blob] : [])))];
+}
+
+function parseObject(text: string, path: string): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return value;
+  } catch (cause) {
+    throw damaged(path, cause);
+  }
+  throw damaged(path);
+}
+
+function damaged(path: string, cause?: unknown): FetchError {
+  return new FetchError('ERR_STORE_DAMAGED', `the store is damaged: ${path} is not what was written there`, {
+    stage: 'store',
+    hint: 'remove the image with: aci image rm, and fetch it again',
+    cause,
+  });
+}

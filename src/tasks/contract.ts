@@ -1,0 +1,144 @@
+/** The worker protocol: every task with its input and output, and the messages beside them. */
+
+import type { WireError } from '../errors.js';
+import type { HttpOptions } from '../http/client.js';
+import type { ExtentPart } from '../store/parts.js';
+import type { Extent } from '../store/records.js';
+import type { Digest } from '../types.js';
+
+/** Task name to input and output. All of it is plain data; blob bytes stay in files. */
+export interface Tasks {
+  fetchLayer: { input: FetchLayerInput; output: FetchLayerOutput };
+  fetchAci: { input: FetchAciInput; output: FetchAciOutput };
+  assemble: { input: AssembleInput; output: AssembleOutput };
+  extract: { input: ExtractInput; output: ExtractOutput };
+}
+
+export type TaskName = keyof Tasks;
+
+/** A request that a worker makes by itself, again if it must. */
+export interface BlobRequest {
+  readonly url: string;
+  /** Sent to the origin of `url` only. */
+  readonly authorization?: string | undefined;
+  readonly http: HttpOptions;
+  /** Further tries after the first. */
+  readonly retries: number;
+}
+
+/** Downloads a layer, checks it, and writes it converted into two files of the ingest folder. */
+export interface FetchLayerInput {
+  readonly request: BlobRequest;
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  /** The compressed bytes as they arrive; what is there already is used first. */
+  readonly partialFile: string;
+  /** Exist, and may hold what an attempt before this one wrote: the same bytes. */
+  readonly tarFile: string;
+  readonly indexFile: string;
+  /** See `blobCounters`. */
+  readonly counters: SharedArrayBuffer;
+}
+
+export interface FetchLayerOutput {
+  readonly downloadedBytes: number;
+  readonly resumedBytes: number;
+}
+
+/** Downloads or reads an ACI, inflates and hashes it, and writes it plain into an ingest file. */
+export interface FetchAciInput {
+  readonly source:
+    | {
+        readonly kind: 'url';
+        readonly request: BlobRequest;
+        /** The bytes as they arrive; a `PartialRecord` beside it says what they are of. */
+        readonly partialFile: string;
+        /** Of the stored image; the server may answer that it has not changed. */
+        readonly validators: {
+          readonly etag?: string | undefined;
+          readonly lastModified?: string | undefined;
+        };
+      }
+    | { readonly kind: 'file'; readonly path: string };
+  readonly aciFile: string;
+  readonly counters: SharedArrayBuffer;
+}
+
+export type FetchAciOutput =
+  | { readonly status: 'unchanged' }
+  | {
+      readonly status: 'fetched';
+      readonly sha512: string;
+      readonly sizeBytes: number;
+      readonly manifest: { readonly text: string; readonly offset: number; readonly sizeBytes: number };
+      readonly downloadedBytes: number;
+      readonly etag?: string | undefined;
+      readonly lastModified?: string | undefined;
+    };
+
+/** A layer that is stored or being written; the assembler follows it through the counters. */
+export interface LayerFiles {
+  readonly digest: Digest;
+  /** Where each file may be, in the order to look: a layer that is committed moves from ingest to its place. */
+  readonly tarFiles: readonly string[];
+  readonly indexFiles: readonly string[];
+  readonly counters: SharedArrayBuffer;
+}
+
+/** Puts an ACI together out of its manifest and its layers, and hashes it on the way. */
+export interface AssembleInput {
+  readonly manifest: string;
+  /** Top layer first. */
+  readonly layers: readonly LayerFiles[];
+}
+
+export interface AssembleOutput {
+  readonly sha512: string;
+  readonly sizeBytes: number;
+  readonly manifest: { readonly offset: number; readonly sizeBytes: number };
+  readonly extents: readonly WireExtent[];
+}
+
+/** An extent as it crosses threads, where a Buffer would arrive as a bare Uint8Array. */
+export type WireExtent = Exclude<Extent, { bytes: Buffer }> | { readonly bytes: Uint8Array };
+
+export interface ExtractInput {
+  readonly parts: readonly ExtentPart[];
+  /** `sha512-` + 128 hex digits: what the parts must hash to. */
+  readonly id: string;
+  /** Exists and is empty. */
+  readonly directory: string;
+  readonly rootfsOnly: boolean;
+}
+
+export interface ExtractOutput {
+  readonly notKept: readonly string[];
+}
+
+/** A fact that a running task tells the coordinator. */
+export type TaskNote =
+  | { readonly note: 'opened'; readonly sizeBytes: number | undefined; readonly resumedBytes: number }
+  | { readonly note: 'retry'; readonly attempt: number; readonly delayMs: number; readonly reason: string };
+
+export interface TaskContext {
+  readonly signal: AbortSignal;
+  note(note: TaskNote): void;
+}
+
+/** Knows nothing of threads, so that it runs on any. */
+export type TaskHandler<K extends TaskName> = (
+  input: Tasks[K]['input'],
+  context: TaskContext,
+) => Promise<Tasks[K]['output']>;
+
+export type TaskHandlers = { readonly [K in TaskName]: TaskHandler<K> };
+
+/** To a worker: the only message, which ends the task. */
+export interface CancelMessage {
+  readonly cancel: true;
+}
+
+/** From a worker: the result. A class that is thrown across threads arrives as a bare Error. */
+export type TaskEnvelope<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: WireError };

@@ -1,0 +1,66 @@
+/** Counters in shared memory: how far a blob is, for the threads that follow it and for the progress display. */
+
+/**
+ * `wireBytes`: compressed bytes that are here. `tarBytes`, `indexBytes`: how much of the two files of a layer is
+ * written and may be read. Each only grows.
+ */
+export type Counter = 'wireBytes' | 'tarBytes' | 'indexBytes';
+
+export type BlobState = 'running' | 'complete' | 'failed';
+
+const SLOTS: Readonly<Record<Counter, number>> = { wireBytes: 0, tarBytes: 1, indexBytes: 2 };
+const STATES: readonly BlobState[] = ['running', 'complete', 'failed'];
+const BYTES = 40;
+const VERSION_OFFSET = 24;
+
+export interface BlobCounters {
+  /** What is posted to another thread, where `blobCounters` opens it again. */
+  readonly memory: SharedArrayBuffer;
+  read(counter: Counter): number;
+  /** Smaller values than the present one are left out: a task that runs again writes the same bytes again. */
+  set(counter: Counter, value: number): void;
+  state(): BlobState;
+  setState(state: BlobState): void;
+  /** Wakes everyone who waits in `changed`; called after a group of `set`s. */
+  publish(): void;
+  /** A number that every `publish` changes; read it before the counters, then wait for it to change. */
+  version(): number;
+  /** Resolves when `version` differs from `seen`, and at the latest after {@link WAIT_MS}. */
+  changed(seen: number): Promise<void>;
+}
+
+/** A waiter looks at its signal this often, and so an abort is never missed for longer. */
+export const WAIT_MS = 100;
+
+export function newBlobCounters(): BlobCounters {
+  return blobCounters(new SharedArrayBuffer(BYTES));
+}
+
+export function blobCounters(memory: SharedArrayBuffer): BlobCounters {
+  const values = new BigInt64Array(memory, 0, 3);
+  const words = new Int32Array(memory, VERSION_OFFSET, 2);
+  function publish(): void {
+    Atomics.add(words, 0, 1);
+    Atomics.notify(words, 0);
+  }
+  return {
+    memory,
+    read: (counter) => Number(Atomics.load(values, SLOTS[counter])),
+    set(counter, value) {
+      const slot = SLOTS[counter];
+      if (Atomics.load(values, slot) < BigInt(value)) Atomics.store(values, slot, BigInt(value));
+    },
+    state: () => STATES[Atomics.load(words, 1)] as BlobState,
+    setState(state) {
+      Atomics.store(words, 1, STATES.indexOf(state));
+      publish();
+    },
+    publish,
+    version: () => Atomics.load(words, 0),
+    async changed(seen) {
+      // Not Atomics.wait: several tasks share a thread, and the one waited for may be on this one.
+      const waiting = Atomics.waitAsync(words, 0, seen, WAIT_MS);
+      if (waiting.async) await waiting.value;
+    },
+  };
+}

@@ -1,0 +1,162 @@
+/** The plain data that the parts exchange: digests, descriptors, platforms, image references, results. */
+
+import type { ErrorCode, Stage } from './errors.js';
+
+/** `sha256:` + 64 or `sha512:` + 128 hex digits, lower case; made only by `parseDigest`. */
+export type Digest = string & { readonly __digest: true };
+
+/** `sha512-` + 128 hex digits: the SHA-512 of the uncompressed ACI; made only by `parseImageId` and the assembler. */
+export type ImageId = string & { readonly __imageId: true };
+
+/** Points at content by digest, size and media type (OCI image specification, descriptor.md). */
+export interface Descriptor {
+  readonly mediaType: string;
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  readonly platform?: Platform | undefined;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+}
+
+/** A platform in Go's words (`linux`, `amd64`, `arm64`, …), as registries use them. */
+export interface Platform {
+  readonly os: string;
+  readonly architecture: string;
+  readonly variant?: string | undefined;
+}
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** What an image argument on the command line means; made only by `parseReference`. */
+export type ImageReference = DockerReference | UrlReference | FileReference | NameReference | IdReference;
+
+/** `docker://[HOST[:PORT]/]REPO[:TAG][@DIGEST]` */
+export interface DockerReference {
+  readonly kind: 'docker';
+  /** The argument as the user gave it. */
+  readonly image: string;
+  /** The argument without `docker://`, as rkt keeps it in `appc.io/docker/originalname`. */
+  readonly originalName: string;
+  /** `HOST[:PORT]` to connect to; `registry-1.docker.io` when none was given. */
+  readonly registry: string;
+  /** `library/busybox`, `team/app`. */
+  readonly repository: string;
+  /** `latest` when neither tag nor digest was given; absent when a digest was. */
+  readonly tag?: string | undefined;
+  readonly digest?: Digest | undefined;
+}
+
+/** `https://…` or `http://…`: an ACI at a URL. */
+export interface UrlReference {
+  readonly kind: 'url';
+  readonly image: string;
+  readonly url: string;
+}
+
+/** `file:///x.aci`, `./x.aci`, `/x.aci` */
+export interface FileReference {
+  readonly kind: 'file';
+  readonly image: string;
+  /** Absolute. */
+  readonly path: string;
+}
+
+/** `example.com/app[:VERSION][,label=value…]` */
+export interface NameReference {
+  readonly kind: 'name';
+  readonly image: string;
+  readonly name: string;
+  readonly labels: Labels;
+}
+
+/** `sha512-HEX`, 12 digits or more. */
+export interface IdReference {
+  readonly kind: 'id';
+  readonly image: string;
+  /** `sha512-` + the digits given. */
+  readonly prefix: string;
+}
+
+/** `new`: the store first. `update`: ask the remote, download only what changed. `never`: the store only. */
+export type PullPolicy = 'new' | 'update' | 'never';
+
+/** `HOST:PORT:ADDR[:PORT]` of `--resolve`: connect there instead. */
+export interface ResolveOverride {
+  readonly host: string;
+  readonly port: number;
+  readonly address: string;
+  readonly addressPort: number;
+}
+
+/** The checks that the user switched off with `--insecure-options`. */
+export interface InsecureOptions {
+  readonly http: boolean;
+  readonly image: boolean;
+  readonly tls: boolean;
+  readonly pubkey: boolean;
+}
+
+/** One image to fetch. */
+export interface FetchRequest {
+  /** The argument in any of the forms of the command line. */
+  readonly image: string;
+  /** Default `update`. */
+  readonly pullPolicy?: PullPolicy | undefined;
+  /** Ignore what the store has: every byte comes from the remote again. Default false. */
+  readonly noStore?: boolean | undefined;
+  /** For indexes and manifest lists; default this host's. */
+  readonly platform?: Platform | undefined;
+  /** Also write the ACI, uncompressed, to this file. */
+  readonly output?: string | undefined;
+}
+
+/** What became of one {@link FetchRequest}; a batch never rejects for one bad image. */
+export type FetchOutcome = FetchedImage | FailedImage;
+
+export interface FetchedImage {
+  readonly image: string;
+  readonly status: 'fetched' | 'cached';
+  readonly id: ImageId;
+  readonly name: string;
+  readonly labels: Labels;
+  /** Whether a trusted key vouches for it. */
+  readonly verified: boolean;
+  readonly signers: readonly string[];
+  /** Size of the uncompressed ACI. */
+  readonly sizeBytes: number;
+  /** Bytes of blobs that came over the network for this image. */
+  readonly downloadedBytes: number;
+  readonly durationMs: number;
+  readonly dependencies: readonly ImageId[];
+}
+
+export interface FailedImage {
+  readonly image: string;
+  readonly status: 'failed';
+  readonly downloadedBytes: number;
+  readonly durationMs: number;
+  readonly error: ImageFailure;
+  /** The error itself, for callers in the same process. */
+  readonly cause: Error;
+}
+
+export interface ImageFailure {
+  readonly code: ErrorCode;
+  readonly stage: Stage;
+  readonly message: string;
+  readonly hint?: string | undefined;
+}
+
+/** An image of the store, as `aci image list` shows it. */
+export interface StoredImage {
+  readonly id: ImageId;
+  readonly name: string;
+  readonly labels: Labels;
+  readonly importedAt: Date;
+  readonly lastUsedAt: Date;
+  readonly sizeBytes: number;
+  /** True when it was asked for without a version, as rkt has it. */
+  readonly latest: boolean;
+  readonly verified: boolean;
+  /** Where it came from: the image argument in its full form. */
+  readonly source: string;
+}

@@ -1,0 +1,155 @@
+/** Downloads an ACI from a URL: conditionally, and going on where an earlier attempt at the same content ended. */
+
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { FetchError, toFetchError } from '../src/errors.js';
+import type { HttpResponse } from '../src/http/client.js';
+import { statusError } from '../src/http/errors.js';
+import { checkPartial } from '../src/http/range.js';
+import { redactUrl } from '../src/http/redact.js';
+import { withRetry } from '../src/http/retry.js';
+import { type PartialRecord, parsePartialRecord } from '../src/store/records.js';
+import type { FetchAciInput, TaskContext } from '../src/tasks/contract.js';
+import type { AciTarget, Arrival } from './fetch-aci.js';
+import { httpClient } from './http.js';
+import { openPartialFile } from './partial-file.js';
+
+type UrlSource = Extract<FetchAciInput['source'], { kind: 'url' }>;
+
+/** @throws FetchError of the network, ERR_NOT_FOUND, ERR_AUTH, ERR_SIZE_MISMATCH, and what `target` throws */
+export async function downloadAci(
+  source: UrlSource,
+  target: AciTarget,
+  context: TaskContext,
+): Promise<Arrival | 'unchanged'> {
+  const { request, partialFile, validators } = source;
+  const what = redactUrl(request.url);
+  const recordFile = `${partialFile}.json`;
+  const client = await httpClient(request.http);
+  const partial = openPartialFile(partialFile);
+  let record = readRecord(recordFile);
+  let downloadedBytes = 0;
+  let isReplayed = false;
+
+  const take = (chunk: Buffer): Promise<void> => target.take(chunk, partial.size());
+
+  async function attempt(): Promise<'done' | 'unchanged'> {
+    if (record === undefined || resumeValidator(record) === undefined) await forget();
+    const start = partial.size();
+    if (start > 0 && !isReplayed) await partial.replay(take, context.signal);
+    isReplayed = true;
+    const isWhole = start > 0 && start === record?.totalBytes;
+    const headers =
+      start === 0
+        ? conditionalHeaders(validators)
+        : isWhole
+          ? conditionalHeaders(record)
+          : rangeHeaders(start, record);
+    const { url, authorization } = request;
+    const response = await client.request(url, { headers, authorization, stage: 'download' }, context.signal);
+    if (response.status === 304 && (start === 0 || isWhole)) {
+      await response.discard();
+      return isWhole ? 'done' : 'unchanged';
+    }
+    await accept(response, start);
+    context.note({ note: 'opened', sizeBytes: record?.totalBytes, resumedBytes: partial.size() });
+    for await (const chunk of response.body) {
+      downloadedBytes += chunk.length;
+      partial.append(chunk);
+      await take(chunk);
+    }
+    const total = record?.totalBytes;
+    if (total !== undefined && partial.size() !== total) {
+      const problem = `${partial.size()} of the announced ${total} bytes`;
+      throw new FetchError('ERR_NETWORK', `${what}: the server sent ${problem}`, { stage: 'download' });
+    }
+    return 'done';
+  }
+
+  /** Prepares for the body: appends to what is there, or begins again. */
+  async function accept(response: HttpResponse, start: number): Promise<void> {
+    try {
+      if (start > 0 && response.status !== 416) {
+        const expectedTotal = record?.totalBytes;
+        if (checkPartial({ ...response, requestedStart: start, expectedTotal, what }) === 'append') return;
+      }
+      if (response.status === 416 && start > 0) {
+        await forget();
+        throw new FetchError('ERR_NETWORK', `${what}: changed while it was downloaded`, {
+          stage: 'download',
+        });
+      }
+      if (response.status !== 200) throw statusError(response, what, 'download');
+      await forget();
+      record = recordOf(response.headers);
+      writeFileSync(recordFile, JSON.stringify(record));
+    } catch (error) {
+      await response.discard();
+      throw error;
+    }
+  }
+
+  function removeFiles(): void {
+    partial.remove();
+    rmSync(recordFile, { force: true });
+  }
+
+  async function forget(): Promise<void> {
+    record = undefined;
+    if (partial.size() === 0) return;
+    partial.clear();
+    if (isReplayed) await target.restart();
+  }
+
+  try {
+    const outcome = await withRetry(attempt, {
+      signal: context.signal,
+      retries: request.retries,
+      onRetry: ({ attempt: number, delayMs, error }) =>
+        context.note({ note: 'retry', attempt: number, delayMs, reason: error.message }),
+    });
+    if (outcome === 'unchanged') return outcome;
+    const { etag, lastModified } = record ?? {};
+    return { facts: { downloadedBytes, etag, lastModified }, settle: removeFiles };
+  } catch (error) {
+    // After a 404 there is nothing to go on with, and malformed content does not get better.
+    if (partial.size() === 0 || toFetchError(error).exitCode === 7) removeFiles();
+    throw error;
+  } finally {
+    partial.close();
+  }
+}
+
+function readRecord(path: string): PartialRecord | undefined {
+  try {
+    return parsePartialRecord(readFileSync(path, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function recordOf(headers: HttpResponse['headers']): PartialRecord {
+  const length = Number(headers['content-length'] ?? Number.NaN);
+  return {
+    etag: headers['etag'],
+    lastModified: headers['last-modified'],
+    totalBytes: Number.isSafeInteger(length) ? length : undefined,
+  };
+}
+
+/** What If-Range may hold: a strong ETag or else the time (RFC 9110, 13.1.5). */
+function resumeValidator(record: PartialRecord): string | undefined {
+  const { etag, lastModified } = record;
+  return etag !== undefined && !etag.startsWith('W/') ? etag : lastModified;
+}
+
+function rangeHeaders(start: number, record: PartialRecord | undefined): Record<string, string> {
+  const validator = record === undefined ? undefined : resumeValidator(record);
+  return { range: `bytes=${start}-`, ...(validator === undefined ? {} : { 'if-range': validator }) };
+}
+
+function conditionalHeaders(validators: UrlSource['validators'] = {}): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (validators.etag !== undefined) headers['if-none-match'] = validators.etag;
+  else if (validators.lastModified !== undefined) headers['if-modified-since'] = validators.lastModified;
+  return headers;
+}

@@ -1,0 +1,120 @@
+/** Unpacks through GNU tar, which keeps what Node has no calls for: extended attributes and device nodes. */
+
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, constants } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { type ErrorCode, FetchError } from '../src/errors.js';
+import { encodeHeader, endOfArchive } from '../src/tar/encode.js';
+import { paddedBytes } from '../src/tar/entry.js';
+import type { ExtractSink } from './extract.js';
+
+const CANDIDATES = ['/usr/bin/tar', '/bin/tar', '/usr/local/bin/gtar', '/opt/homebrew/bin/gtar'];
+const MAX_STDERR_CHARS = 16 * 1024;
+
+/** Absolute path of a GNU tar; undefined when the system has none. */
+export async function findSystemTar(): Promise<string | undefined> {
+  for (const path of CANDIDATES) {
+    try {
+      await access(path, constants.X_OK);
+      const { stdout } = await promisify(execFile)(path, ['--version'], { timeout: 5000 });
+      if (stdout.includes('GNU tar')) return path;
+    } catch {
+      // Not there or not to be run: the next one.
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Feeds an archive of our own encoding, so tar only sees names that were checked. It puts symbolic links that
+ * could lead out of the folder in place last, and never writes through them.
+ */
+export function systemTarSink(program: string, directory: string): ExtractSink {
+  const isRoot = process.getuid?.() === 0;
+  const tar = spawn(program, tarArguments(directory, isRoot), { stdio: ['pipe', 'ignore', 'pipe'], env: {} });
+  const exited = exitOf(tar);
+  let skipped = 0;
+  let isSkipped = false;
+  let sizeBytes = 0;
+  let pending: Buffer[] = [];
+
+  return {
+    entry(entry) {
+      isSkipped = !isRoot && (entry.type === 'char' || entry.type === 'block');
+      if (isSkipped) skipped += 1;
+      else pending.push(encodeHeader(entry));
+      sizeBytes = entry.sizeBytes;
+    },
+    data(chunk) {
+      pending.push(chunk);
+    },
+    entryEnd() {
+      const padding = paddedBytes(sizeBytes) - sizeBytes;
+      if (padding > 0) pending.push(Buffer.alloc(padding));
+    },
+    async drained() {
+      if (pending.length === 0) return;
+      const bytes = Buffer.concat(pending);
+      pending = [];
+      if (!tar.stdin?.write(bytes))
+        await Promise.race([once(tar.stdin as NodeJS.WritableStream, 'drain'), exited]);
+    },
+    async finish() {
+      tar.stdin?.end(Buffer.concat([...pending, endOfArchive()]));
+      await exited;
+      if (isRoot) return [];
+      return [
+        'owners: only root can set them',
+        ...(skipped > 0 ? [`${skipped} device nodes: only root can make them`] : []),
+      ];
+    },
+    abort: () => void tar.kill('SIGKILL'),
+  };
+}
+
+function tarArguments(directory: string, isRoot: boolean): string[] {
+  return [
+    '--extract',
+    '--file=-',
+    `--directory=${directory}`,
+    '--numeric-owner',
+    '--preserve-permissions',
+    // Directories come after and before their content; their times must not change once all is there.
+    '--delay-directory-restore',
+    '--xattrs',
+    `--xattrs-include=${isRoot ? '*' : 'user.*'}`,
+    isRoot ? '--same-owner' : '--no-same-owner',
+  ];
+}
+
+/** Rejects when tar ends with an error, also while it is still being fed. */
+function exitOf(tar: ChildProcess): Promise<void> {
+  let stderr = '';
+  tar.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    if (stderr.length < MAX_STDERR_CHARS) stderr += text;
+  });
+  // EPIPE, when tar has ended: its exit code says why.
+  tar.stdin?.on('error', () => undefined);
+  const exited = new Promise<void>((resolve, reject) => {
+    tar.on('error', (cause) => {
+      reject(new FetchError('ERR_IO', `cannot run tar: ${cause.message}`, { stage: 'extract', cause }));
+    });
+    tar.on('close', (code, signal) => {
+      if (code === 0) resolve();
+      else reject(tarError(stderr, code ?? signal ?? 'unknown'));
+    });
+  });
+  exited.catch(() => undefined);
+  return exited;
+}
+
+function tarError(stderr: string, status: number | string): FetchError {
+  const lines = stderr.split('\n').filter((line) => line !== '' && !line.includes('Exiting with failure'));
+  const code: ErrorCode = /No space left|Disk quota/.test(stderr)
+    ? 'ERR_NO_SPACE'
+    : /Permission denied|Operation not permitted|Read-only/.test(stderr)
+      ? 'ERR_PERMISSION'
+      : 'ERR_IO';
+  return new FetchError(code, lines[0] ?? `tar ended with ${status}`, { stage: 'extract' });
+}

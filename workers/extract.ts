@@ -1,0 +1,80 @@
+/** The task that unpacks an image into a folder, checking on the way that it is the image. */
+
+import { FetchError, throwIfAborted } from '../src/errors.js';
+import { imageDamaged, readParts } from '../src/store/parts.js';
+import type { TarEntry } from '../src/tar/entry.js';
+import { createTarParser } from '../src/tar/parser.js';
+import { normalizePath } from '../src/tar/path.js';
+import type { TaskHandler } from '../src/tasks/contract.js';
+import { createSha512 } from '../wasm/sha512.js';
+import { nodeSink } from './extract-node.js';
+import { findSystemTar, systemTarSink } from './extract-tar.js';
+
+/** Where entries go, with paths below the folder. The methods but `drained` and `finish` do not wait. */
+export interface ExtractSink {
+  entry(entry: TarEntry): void;
+  data(chunk: Buffer): void;
+  entryEnd(): void;
+  /** Resolves when more is welcome. */
+  drained(): Promise<void>;
+  /** Resolves when all is written, to what could not be kept, a line each. */
+  finish(): Promise<string[]>;
+  /** Gives up. */
+  abort(): void;
+}
+
+const ROOTFS = 'rootfs';
+
+/**
+ * What was written is only good when the task resolves: the last bytes show whether the image is the one it
+ * should be.
+ * @throws FetchError ERR_STORE_DAMAGED, ERR_UNSAFE_PATH, those of exit code 8
+ */
+export const extract: TaskHandler<'extract'> = async (input, context) => {
+  const hash = await createSha512();
+  const tarProgram = await findSystemTar();
+  const { directory } = input;
+  const sink = tarProgram === undefined ? nodeSink(directory) : systemTarSink(tarProgram, directory);
+  let isSkipped = false;
+  const parser = createTarParser({
+    entry(entry) {
+      const path = targetPath(entry.path, input.rootfsOnly);
+      isSkipped = path === undefined;
+      if (path === undefined) return;
+      const linkPath =
+        entry.type === 'hardlink' ? targetPath(entry.linkPath, input.rootfsOnly) : entry.linkPath;
+      if (linkPath === undefined) {
+        throw new FetchError('ERR_UNSAFE_PATH', 'a hard link leaves rootfs', { stage: 'extract' });
+      }
+      sink.entry({ ...entry, path, linkPath });
+    },
+    data(chunk) {
+      if (!isSkipped) sink.data(chunk);
+    },
+    entryEnd() {
+      if (!isSkipped) sink.entryEnd();
+    },
+  });
+  try {
+    for await (const chunk of readParts(input.parts)) {
+      throwIfAborted(context.signal);
+      hash.update(chunk);
+      parser.push(chunk);
+      await sink.drained();
+    }
+    parser.end();
+    if (`sha512-${hash.digestHex()}` !== input.id) throw imageDamaged(input.id);
+    return { notKept: await sink.finish() };
+  } catch (error) {
+    sink.abort();
+    throw error;
+  }
+};
+
+/** Undefined for what stays out. The folder itself is `.`. */
+function targetPath(name: string, rootfsOnly: boolean): string | undefined {
+  const path = normalizePath(name);
+  if (!rootfsOnly) return path;
+  if (path === ROOTFS) return '.';
+  return path.startsWith(`${ROOTFS}/`) ? path.slice(ROOTFS.length + 1) : undefined;
+}

@@ -1,0 +1,108 @@
+/** The task that downloads or reads an ACI, inflates and hashes it in one pass, and writes it plain. */
+
+import { closeSync, fdatasync, openSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { createAciInspector } from '../src/aci/inspect.js';
+import { createDecompressor } from '../src/codec/decompress.js';
+import { storageError } from '../src/errors.js';
+import type { FetchAciOutput, TaskHandler } from '../src/tasks/contract.js';
+import { blobCounters } from '../src/tasks/counters.js';
+import { createSha512 } from '../wasm/sha512.js';
+import { appendFile } from './append-file.js';
+import { downloadAci } from './download-aci.js';
+import { readAciFile } from './read-aci-file.js';
+
+const sync = promisify(fdatasync);
+
+/** The output file is complete and synced when the task resolves; its name and labels are the caller's to check. */
+export const fetchAci: TaskHandler<'fetchAci'> = async (input, context) => {
+  const counters = blobCounters(input.counters);
+  const { source } = input;
+  let pass = await aciPass(input.aciFile);
+  const target = {
+    take(chunk: Buffer, wireBytes: number): Promise<void> {
+      counters.set('wireBytes', wireBytes);
+      return pass.write(chunk);
+    },
+    async restart(): Promise<void> {
+      pass.destroy();
+      pass = await aciPass(input.aciFile);
+    },
+  };
+  try {
+    const arrived =
+      source.kind === 'url'
+        ? await downloadAci(source, target, context)
+        : await readAciFile(source.path, target, context);
+    if (arrived === 'unchanged') return { status: 'unchanged' };
+    // The bytes are all here: whether they are good or not, no other attempt goes on with them.
+    const facts = await pass.end().finally(arrived.settle);
+    counters.setState('complete');
+    return { status: 'fetched', ...facts, ...arrived.facts } satisfies FetchAciOutput;
+  } finally {
+    pass.destroy();
+  }
+};
+
+/** Where the bytes of an ACI go as they arrive. */
+export interface AciTarget {
+  /** `wireBytes`: how many have arrived in all. */
+  take(chunk: Buffer, wireBytes: number): Promise<void>;
+  /** Forgets everything taken so far: the content has changed on the way. */
+  restart(): Promise<void>;
+}
+
+/** What a source found out, and what it clears away once all bytes are used. */
+export interface Arrival {
+  readonly facts: { downloadedBytes: number; etag?: string | undefined; lastModified?: string | undefined };
+  settle(): void;
+}
+
+/** One pass of the bytes through decompressor, hash, check and output file. */
+async function aciPass(path: string) {
+  const hash = await createSha512();
+  const inspector = createAciInspector();
+  const fd = openOutput(path);
+  let sizeBytes = 0;
+  const file = appendFile(fd);
+  const decompressor = createDecompressor((chunk) => {
+    inspector.push(chunk);
+    hash.update(chunk);
+    file.write(chunk);
+    sizeBytes += chunk.length;
+  });
+  let isOpen = true;
+  return {
+    write: (chunk: Buffer) => decompressor.write(chunk),
+    async end() {
+      await decompressor.end();
+      const { manifest } = inspector.end();
+      file.flush();
+      await sync(fd).catch((error: unknown) => {
+        throw storageError(error, `cannot write ${path}`);
+      });
+      return {
+        sha512: hash.digestHex(),
+        sizeBytes,
+        manifest: {
+          text: manifest.bytes.toString('utf8'),
+          offset: manifest.offset,
+          sizeBytes: manifest.bytes.length,
+        },
+      };
+    },
+    destroy() {
+      decompressor.destroy();
+      if (isOpen) closeSync(fd);
+      isOpen = false;
+    },
+  };
+}
+
+function openOutput(path: string): number {
+  try {
+    return openSync(path, 'w', 0o644);
+  } catch (error) {
+    throw storageError(error, `cannot write ${path}`);
+  }
+}

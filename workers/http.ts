@@ -1,0 +1,16 @@
+/** The HTTP clients of a worker thread: one for each set of options, kept so that connections are used again. */
+
+import type { HttpClient, HttpOptions } from '../src/http/client.js';
+
+const clients = new Map<string, Promise<HttpClient>>();
+
+/** Loads the HTTP library when a task first needs it. */
+export function httpClient(options: HttpOptions): Promise<HttpClient> {
+  const key = JSON.stringify(options);
+  let client = clients.get(key);
+  if (client === undefined) {
+    client = import('../src/http/client.js').then(({ createHttpClient }) => createHttpClient(options));
+    clients.set(key, client);
+  }
+  return client;
+}

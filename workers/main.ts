@@ -1,0 +1,37 @@
+/** The entry of a worker thread: each task as a named export that turns messages into a call and a result. */
+
+import type { MessagePort } from 'node:worker_threads';
+import { abortedError, toWire } from '../src/errors.js';
+import type { CancelMessage, TaskEnvelope, TaskHandler, TaskName, Tasks } from '../src/tasks/contract.js';
+import { assemble as assembleHandler } from './assemble.js';
+import { extract as extractHandler } from './extract.js';
+import { fetchAci as fetchAciHandler } from './fetch-aci.js';
+import { fetchLayer as fetchLayerHandler } from './fetch-layer.js';
+
+interface TaskMessage<K extends TaskName> {
+  readonly input: Tasks[K]['input'];
+  readonly port: MessagePort;
+}
+
+function threaded<K extends TaskName>(handler: TaskHandler<K>) {
+  return async ({ input, port }: TaskMessage<K>): Promise<TaskEnvelope<Tasks[K]['output']>> => {
+    const controller = new AbortController();
+    port.on('message', (_: CancelMessage) => controller.abort(abortedError()));
+    try {
+      const value = await handler(input, {
+        signal: controller.signal,
+        note: (note) => port.postMessage(note),
+      });
+      return { ok: true, value };
+    } catch (error) {
+      return { ok: false, error: toWire(error) };
+    } finally {
+      port.close();
+    }
+  };
+}
+
+export const fetchLayer = threaded<'fetchLayer'>(fetchLayerHandler);
+export const fetchAci = threaded<'fetchAci'>(fetchAciHandler);
+export const assemble = threaded<'assemble'>(assembleHandler);
+export const extract = threaded<'extract'>(extractHandler);
