@@ -13,7 +13,7 @@ import type { TarEntry } from '../test/support/images/tar.js';
 import { aciEnvironment } from '../test/support/process.js';
 import { aciScript, projectDir } from '../test/support/project.js';
 import { type AciServer, startAciServer } from '../test/support/servers/aci-server.js';
-import { startRegistry } from '../test/support/servers/registry.js';
+import { startRegistry, type TestRegistry } from '../test/support/servers/registry.js';
 import { removeTempDirs, tempDir } from '../test/support/temp.js';
 
 const NODE_ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
@@ -90,9 +90,9 @@ function aciIn(environment: Readonly<Record<string, string>>): Aci {
     child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
     const [code] = (await once(child, 'close')) as [number | null];
     const stdout = Buffer.concat(chunks).toString();
-    const lines = stdout.trimEnd().split('\n');
+    const lines = stdout.split(/(?<=\n)/);
     const shown = lines.slice(0, maxLines);
-    process.stdout.write(shown.map((line) => `${line}\n`).join(''));
+    process.stdout.write(shown.join(''));
     if (shown.length < lines.length) say(`... (${lines.length - shown.length} more lines)`);
     if (code !== 0) throw new Error(`aci ended with exit code ${code}`);
     say(`(${((performance.now() - startedAt) / 1000).toFixed(1)} s)`);
@@ -107,13 +107,16 @@ async function sha512(file: string): Promise<string> {
 }
 
 /** Everything that the demo shows, in order. */
-async function show(aci: Aci, registryHost: string, aciUrl: string, exportPath: string): Promise<void> {
+async function show(aci: Aci, registry: TestRegistry, aciUrl: string, exportPath: string): Promise<void> {
   const insecure = '--insecure-options=image,http';
-  const image = `docker://${registryHost}/demo/node:1.0`;
+  const image = `docker://${registry.host}/demo/node:1.0`;
   say('\n-- A Docker image, from a registry with token authentication that redirects its blobs:');
   const id = await aci(['fetch', insecure, image]);
   say('\n-- Once more; now the store has it:');
+  const blobRequests = registry.requestsTo('/blobs/').length;
   const again = await aci(['fetch', insecure, image]);
+  if (registry.requestsTo('/blobs/').length > blobRequests)
+    throw new Error('the second fetch asked for blobs');
   if (again !== id) throw new Error(`the second fetch printed another ID: ${again}`);
   say('\n-- An App Container image at a URL:');
   await aci(['fetch', insecure, aciUrl]);
@@ -140,7 +143,7 @@ async function main(): Promise<void> {
     const dir = join(home, 'store');
     const environment = { ...aciEnvironment({ home, dir }), TERM: process.env['TERM'] ?? 'dumb' };
     say(`Registry ${registry.url}, ACI server ${server.url}, store ${dir}.`);
-    await show(aciIn(environment), registry.host, `${server.url}/demo.aci`, join(home, 'node.aci'));
+    await show(aciIn(environment), registry, `${server.url}/demo.aci`, join(home, 'node.aci'));
   } finally {
     await Promise.all([registry.close(), server.close()]);
   }

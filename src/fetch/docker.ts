@@ -10,8 +10,7 @@ import { hostPlatform } from '../registry/platform.js';
 import { blobsOf, type Extent, type ImageRecord, type RemoteRecord } from '../store/records.js';
 import type { AssembleOutput } from '../tasks/contract.js';
 import type { DockerReference, ImageId, Labels, Platform } from '../types.js';
-import type { LayerHandle } from './layer-jobs.js';
-import type { CompleteRequest, Found, Session } from './session.js';
+import type { CompleteRequest, Found, LayerHandle, Session } from './session.js';
 import { dockerKey, sourceOf } from './source.js';
 import { foundInStore } from './stored.js';
 

@@ -4,44 +4,17 @@ import { randomUUID } from 'node:crypto';
 import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFetchError, storageError } from '../errors.js';
-import type { BlobRequest } from '../registry/client.js';
 import { layerBlob } from '../store/layout.js';
 import type { LayerFiles, TaskNote } from '../tasks/contract.js';
 import { type BlobCounters, newBlobCounters } from '../tasks/counters.js';
 import type { Descriptor } from '../types.js';
-import { FETCH_TASK_BYTES, type Session } from './session.js';
-
-/** How a layer can be had from its registry. */
-export interface LayerSource {
-  readonly image: string;
-  /** Where it is; asked again after `refreshAuthorization`. */
-  request(): BlobRequest;
-  refreshAuthorization(signal: AbortSignal): Promise<void>;
-}
-
-export interface LayerHandle {
-  readonly files: LayerFiles;
-  /** Resolves when the layer is in the store. */
-  readonly done: Promise<LayerResult>;
-  /** What an interrupted download had left. */
-  resumedBytes(): number;
-  /** Ends the download too when nobody else wants it. */
-  release(): void;
-}
-
-export interface LayerResult {
-  readonly downloadedBytes: number;
-}
-
-export interface LayerJobs {
-  /** `ignoreStore`: fetch it even if it is there. Waits while another process fetches the same layer. */
-  open(
-    layer: Descriptor,
-    source: LayerSource,
-    ignoreStore: boolean,
-    signal: AbortSignal,
-  ): Promise<LayerHandle>;
-}
+import {
+  FETCH_TASK_BYTES,
+  type LayerJobs,
+  type LayerResult,
+  type LayerSource,
+  type SessionBase,
+} from './session.js';
 
 interface Job {
   readonly controller: AbortController;
@@ -55,8 +28,7 @@ interface OpenLayer {
   resumedBytes(): number;
 }
 
-/** `session` without the jobs themselves. */
-export function createLayerJobs(session: Omit<Session, 'layers'>): LayerJobs {
+export function createLayerJobs(session: SessionBase): LayerJobs {
   const jobs = new Map<string, Job>();
 
   function start(key: string, layer: Descriptor, source: LayerSource, ignoreStore: boolean): Job {
@@ -109,7 +81,7 @@ export function createLayerJobs(session: Omit<Session, 'layers'>): LayerJobs {
 }
 
 async function openLayer(
-  session: Omit<Session, 'layers'>,
+  session: SessionBase,
   layer: Descriptor,
   source: LayerSource,
   ignoreStore: boolean,
@@ -157,7 +129,7 @@ interface LayerFetch {
 
 /** Downloads with a permit, and once more with a new token when the server says that the old one has expired. */
 function fetchLayer(
-  session: Omit<Session, 'layers'>,
+  session: SessionBase,
   { layer, source, tarFile, indexFile, counters }: LayerFetch,
   signal: AbortSignal,
 ): { result: Promise<LayerResult>; resumedBytes(): number } {
@@ -218,11 +190,7 @@ function fetchLayer(
   return { result: run(), resumedBytes: () => resumedBytes ?? 0 };
 }
 
-async function storedLayer(
-  session: Omit<Session, 'layers'>,
-  layer: Descriptor,
-  source: LayerSource,
-): Promise<OpenLayer> {
+async function storedLayer(session: SessionBase, layer: Descriptor, source: LayerSource): Promise<OpenLayer> {
   const { layout } = session.store;
   const counters = newBlobCounters();
   const [tar, index] = await Promise.all(
@@ -238,7 +206,7 @@ async function storedLayer(
   return { files, done: Promise.resolve({ downloadedBytes: 0 }), resumedBytes: () => 0 };
 }
 
-async function newIngestFiles(session: Omit<Session, 'layers'>, layer: Descriptor) {
+async function newIngestFiles(session: SessionBase, layer: Descriptor) {
   const name = join(session.lease.folder, randomUUID());
   const [tarFile, indexFile] = [`${name}.layer`, `${name}.index`];
   try {
@@ -250,7 +218,7 @@ async function newIngestFiles(session: Omit<Session, 'layers'>, layer: Descripto
 }
 
 function layerFiles(
-  session: Omit<Session, 'layers'>,
+  session: SessionBase,
   { digest }: Descriptor,
   counters: BlobCounters,
   ingest?: { tarFile: string; indexFile: string },

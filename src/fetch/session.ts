@@ -2,14 +2,15 @@
 
 import type { EventSink } from '../events.js';
 import type { HttpClient, HttpOptions } from '../http/client.js';
+import type { BlobRequest } from '../registry/client.js';
 import type { Lease } from '../store/lease.js';
 import type { Store } from '../store/store.js';
+import type { LayerFiles } from '../tasks/contract.js';
 import type { TaskRunner } from '../tasks/runner.js';
-import type { FetchRequest, ImageId, InsecureOptions, Labels, PullPolicy } from '../types.js';
-import type { LayerJobs } from './layer-jobs.js';
+import type { Descriptor, FetchRequest, ImageId, InsecureOptions, Labels, PullPolicy } from '../types.js';
 import type { Permits } from './permits.js';
 
-export interface Session {
+export interface SessionBase {
   readonly store: Store;
   readonly lease: Lease;
   readonly runner: TaskRunner;
@@ -20,8 +21,43 @@ export interface Session {
   /** Further tries of every request. */
   readonly retries: number;
   readonly permits: Permits;
-  readonly layers: LayerJobs;
   readonly emit: EventSink;
+}
+
+export interface Session extends SessionBase {
+  readonly layers: LayerJobs;
+}
+
+/** How a layer can be had from its registry. */
+export interface LayerSource {
+  readonly image: string;
+  /** Where it is; asked again after `refreshAuthorization`. */
+  request(): BlobRequest;
+  refreshAuthorization(signal: AbortSignal): Promise<void>;
+}
+
+export interface LayerHandle {
+  readonly files: LayerFiles;
+  /** Resolves when the layer is in the store. */
+  readonly done: Promise<LayerResult>;
+  /** What an interrupted download had left. */
+  resumedBytes(): number;
+  /** Ends the download too when nobody else wants it. */
+  release(): void;
+}
+
+export interface LayerResult {
+  readonly downloadedBytes: number;
+}
+
+export interface LayerJobs {
+  /** `ignoreStore`: fetch it even if it is there. Waits while another process fetches the same layer. */
+  open(
+    layer: Descriptor,
+    source: LayerSource,
+    ignoreStore: boolean,
+    signal: AbortSignal,
+  ): Promise<LayerHandle>;
 }
 
 /** A request with its defaults filled in. */
