@@ -9,7 +9,7 @@ import { redactUrl } from '../src/http/redact.js';
 import { withRetry } from '../src/http/retry.js';
 import { type PartialRecord, parsePartialRecord } from '../src/store/records.js';
 import type { FetchAciInput, TaskContext } from '../src/tasks/contract.js';
-import type { AciTarget, Arrival } from './fetch-aci.js';
+import type { AciTarget, Arrival } from './aci-target.js';
 import { httpClient } from './http.js';
 import { openPartialFile } from './partial-file.js';
 

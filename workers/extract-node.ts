@@ -19,7 +19,7 @@ import { FetchError, storageError } from '../src/errors.js';
 import { type ByteString, displayPath, type TarEntry } from '../src/tar/entry.js';
 import { parentPath } from '../src/tar/path.js';
 import { writeFully } from './append-file.js';
-import type { ExtractSink } from './extract.js';
+import type { ExtractSink } from './extract-sink.js';
 
 /** Metadata of directories is set at the end, for their content changes it. */
 export function nodeSink(directory: string): ExtractSink {

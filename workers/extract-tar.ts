@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { type ErrorCode, FetchError } from '../src/errors.js';
 import { encodeHeader, endOfArchive } from '../src/tar/encode.js';
 import { paddedBytes } from '../src/tar/entry.js';
-import type { ExtractSink } from './extract.js';
+import type { ExtractSink } from './extract-sink.js';
 
 const CANDIDATES = ['/usr/bin/tar', '/bin/tar', '/usr/local/bin/gtar', '/opt/homebrew/bin/gtar'];
 const MAX_STDERR_CHARS = 16 * 1024;

@@ -2,26 +2,12 @@
 
 import { FetchError, throwIfAborted } from '../src/errors.js';
 import { imageDamaged, readParts } from '../src/store/parts.js';
-import type { TarEntry } from '../src/tar/entry.js';
 import { createTarParser } from '../src/tar/parser.js';
 import { normalizePath } from '../src/tar/path.js';
 import type { TaskHandler } from '../src/tasks/contract.js';
 import { createSha512 } from '../wasm/sha512.js';
 import { nodeSink } from './extract-node.js';
 import { findSystemTar, systemTarSink } from './extract-tar.js';
-
-/** Where entries go, with paths below the folder. The methods but `drained` and `finish` do not wait. */
-export interface ExtractSink {
-  entry(entry: TarEntry): void;
-  data(chunk: Buffer): void;
-  entryEnd(): void;
-  /** Resolves when more is welcome. */
-  drained(): Promise<void>;
-  /** Resolves when all is written, to what could not be kept, a line each. */
-  finish(): Promise<string[]>;
-  /** Gives up. */
-  abort(): void;
-}
 
 const ROOTFS = 'rootfs';
 

@@ -44,20 +44,6 @@ export const fetchAci: TaskHandler<'fetchAci'> = async (input, context) => {
   }
 };
 
-/** Where the bytes of an ACI go as they arrive. */
-export interface AciTarget {
-  /** `wireBytes`: how many have arrived in all. */
-  take(chunk: Buffer, wireBytes: number): Promise<void>;
-  /** Forgets everything taken so far: the content has changed on the way. */
-  restart(): Promise<void>;
-}
-
-/** What a source found out, and what it clears away once all bytes are used. */
-export interface Arrival {
-  readonly facts: { downloadedBytes: number; etag?: string | undefined; lastModified?: string | undefined };
-  settle(): void;
-}
-
 /** One pass of the bytes through decompressor, hash, check and output file. */
 async function aciPass(path: string) {
   const hash = await createSha512();

@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import { setImmediate as yieldToEvents } from 'node:timers/promises';
 import { errnoOf, FetchError, storageError, throwIfAborted } from '../src/errors.js';
 import type { TaskContext } from '../src/tasks/contract.js';
-import type { AciTarget, Arrival } from './fetch-aci.js';
+import type { AciTarget, Arrival } from './aci-target.js';
 
 const READ_BYTES = 1024 * 1024;
 

@@ -1,0 +1,16 @@
+/** What both ways of unpacking have in common. */
+
+import type { TarEntry } from '../src/tar/entry.js';
+
+/** Where entries go, with paths below the folder. The methods but `drained` and `finish` do not wait. */
+export interface ExtractSink {
+  entry(entry: TarEntry): void;
+  data(chunk: Buffer): void;
+  entryEnd(): void;
+  /** Resolves when more is welcome. */
+  drained(): Promise<void>;
+  /** Resolves when all is written, to what could not be kept, a line each. */
+  finish(): Promise<string[]>;
+  /** Gives up. */
+  abort(): void;
+}
