@@ -1,6 +1,6 @@
 /** The entry of a worker thread: each task as a named export that turns messages into a call and a result. */
 
-import type { MessagePort } from 'node:worker_threads';
+import { type MessagePort, threadId } from 'node:worker_threads';
 import { abortedError, toWire } from '../src/errors.js';
 import type { CancelMessage, TaskEnvelope, TaskHandler, TaskName, Tasks } from '../src/tasks/contract.js';
 import { assemble as assembleHandler } from './assemble.js';
@@ -22,9 +22,9 @@ function threaded<K extends TaskName>(handler: TaskHandler<K>) {
         signal: controller.signal,
         note: (note) => port.postMessage(note),
       });
-      return { ok: true, value };
+      return { thread: threadId, ok: true, value };
     } catch (error) {
-      return { ok: false, error: toWire(error) };
+      return { thread: threadId, ok: false, error: toWire(error) };
     } finally {
       port.close();
     }

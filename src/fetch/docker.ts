@@ -159,7 +159,8 @@ async function assembleLayers(
     }
     const layers = handles.map(({ files }) => files);
     const assembling = session.runner.run('assemble', { manifest: text, layers }, { signal });
-    const downloading = Promise.all(handles.map(({ done }) => done));
+    // After the assembler, which then has a thread to itself where there is more than one.
+    const downloading = Promise.all(handles.map((handle) => handle.start()));
     const [output, results] = await firstCause([assembling, downloading]);
     const downloadedBytes = results.reduce((sum, result) => sum + result.downloadedBytes, 0);
     return { ...output, downloadedBytes };

@@ -20,28 +20,36 @@ interface Job {
   readonly controller: AbortController;
   readonly opened: Promise<OpenLayer>;
   consumers: number;
+  running: Promise<LayerResult> | undefined;
 }
 
 interface OpenLayer {
   readonly files: LayerFiles;
-  readonly done: Promise<LayerResult>;
+  /** Called once. */
+  run(): Promise<LayerResult>;
+  /** Called instead of `run` when nobody wants the layer any more. */
+  discard(): Promise<void>;
   resumedBytes(): number;
 }
 
 export function createLayerJobs(session: SessionBase): LayerJobs {
   const jobs = new Map<string, Job>();
 
-  function start(key: string, layer: Descriptor, source: LayerSource, ignoreStore: boolean): Job {
+  function open(key: string, layer: Descriptor, source: LayerSource, ignoreStore: boolean): Job {
     const controller = new AbortController();
     const opened = openLayer(session, layer, source, ignoreStore, controller.signal);
-    const job: Job = { controller, opened, consumers: 0 };
-    // A job that failed must not be found by the next image, which may have a better source.
-    const forget = (): void => {
-      if (jobs.get(key) === job) jobs.delete(key);
-    };
-    opened.then(({ done }) => done).catch(forget);
+    const job: Job = { controller, opened, consumers: 0, running: undefined };
     jobs.set(key, job);
     return job;
+  }
+
+  function start(key: string, job: Job, layer: OpenLayer): Promise<LayerResult> {
+    job.running ??= layer.run().catch((error: unknown) => {
+      // A job that failed must not be found by the next image, which may have a better source.
+      if (jobs.get(key) === job) jobs.delete(key);
+      throw error;
+    });
+    return job.running;
   }
 
   function release(key: string, job: Job): void {
@@ -49,13 +57,15 @@ export function createLayerJobs(session: SessionBase): LayerJobs {
     if (job.consumers > 0) return;
     if (jobs.get(key) === job) jobs.delete(key);
     job.controller.abort();
+    // Opening may still be under way; it reports its failure to those who wait for it.
+    if (job.running === undefined) job.opened.then((layer) => layer.discard()).catch(() => undefined);
   }
 
   return {
     async open(layer, source, ignoreStore, signal) {
       const key = `${layer.digest} ${ignoreStore}`;
       const shared = jobs.get(key);
-      const job = shared ?? start(key, layer, source, ignoreStore);
+      const job = shared ?? open(key, layer, source, ignoreStore);
       job.consumers += 1;
       let isReleased = false;
       const releaseOnce = (): void => {
@@ -65,13 +75,20 @@ export function createLayerJobs(session: SessionBase): LayerJobs {
       // One consumer that gives up leaves the job to the others.
       signal.addEventListener('abort', releaseOnce, { once: true });
       try {
-        const { files, done, resumedBytes } = await job.opened;
+        const opened = await job.opened;
         if (shared !== undefined) {
           session.emit({ event: 'blob.cached', image: source.image, blob: layer.digest, kind: 'layer' });
         }
-        const own = shared === undefined ? done : done.then(() => ({ downloadedBytes: 0 }));
-        own.catch(() => undefined);
-        return { files, done: own, resumedBytes, release: releaseOnce };
+        return {
+          files: opened.files,
+          async start() {
+            const { downloadedBytes } = await start(key, job, opened);
+            // Bytes count for the image that asked for them first.
+            return { downloadedBytes: shared === undefined ? downloadedBytes : 0 };
+          },
+          resumedBytes: opened.resumedBytes,
+          release: releaseOnce,
+        };
       } catch (error) {
         releaseOnce();
         throw error;
@@ -98,21 +115,25 @@ async function openLayer(
     }
     const { tarFile, indexFile } = await newIngestFiles(session, layer);
     const counters = newBlobCounters();
-    const files = layerFiles(session, layer, counters, { tarFile, indexFile });
     const fetching = fetchLayer(session, { layer, source, tarFile, indexFile, counters }, signal);
-    const done = fetching.result
-      .then(async (result) => {
+    const discard = async (): Promise<void> => {
+      await Promise.all([rm(tarFile, { force: true }), rm(indexFile, { force: true })]);
+      await lock.release();
+    };
+    async function run(): Promise<LayerResult> {
+      try {
+        const result = await fetching.run();
         await store.commitLayer(layer.digest, tarFile, indexFile);
         return result;
-      })
-      .catch(async (error: unknown) => {
+      } catch (error) {
         counters.setState('failed');
-        await Promise.all([rm(tarFile, { force: true }), rm(indexFile, { force: true })]);
         throw error;
-      })
-      .finally(() => lock.release());
-    done.catch(() => undefined);
-    return { files, done, resumedBytes: fetching.resumedBytes };
+      } finally {
+        await discard();
+      }
+    }
+    const files = layerFiles(session, layer, counters, { tarFile, indexFile });
+    return { files, run, discard, resumedBytes: fetching.resumedBytes };
   } catch (error) {
     await lock.release();
     throw error;
@@ -132,10 +153,9 @@ function fetchLayer(
   session: SessionBase,
   { layer, source, tarFile, indexFile, counters }: LayerFetch,
   signal: AbortSignal,
-): { result: Promise<LayerResult>; resumedBytes(): number } {
+): { run(): Promise<LayerResult>; resumedBytes(): number } {
   const { emit, runner, permits, store } = session;
   const id = { image: source.image, blob: layer.digest };
-  const startedAt = performance.now();
   let resumedBytes: number | undefined;
 
   function onNote(note: TaskNote): void {
@@ -171,6 +191,7 @@ function fetchLayer(
   }
 
   async function run(): Promise<LayerResult> {
+    const startedAt = performance.now();
     try {
       const { downloadedBytes } = await attempt().catch(async (error: unknown) => {
         if (!isFetchError(error) || error.code !== 'ERR_AUTH') throw error;
@@ -187,7 +208,7 @@ function fetchLayer(
     }
   }
 
-  return { result: run(), resumedBytes: () => resumedBytes ?? 0 };
+  return { run, resumedBytes: () => resumedBytes ?? 0 };
 }
 
 async function storedLayer(session: SessionBase, layer: Descriptor, source: LayerSource): Promise<OpenLayer> {
@@ -203,7 +224,7 @@ async function storedLayer(session: SessionBase, layer: Descriptor, source: Laye
   counters.setState('complete');
   session.emit({ event: 'blob.cached', image: source.image, blob: layer.digest, kind: 'layer' });
   const files = layerFiles(session, layer, counters);
-  return { files, done: Promise.resolve({ downloadedBytes: 0 }), resumedBytes: () => 0 };
+  return { files, run: async () => ({ downloadedBytes: 0 }), discard: async () => {}, resumedBytes: () => 0 };
 }
 
 async function newIngestFiles(session: SessionBase, layer: Descriptor) {

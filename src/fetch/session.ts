@@ -38,8 +38,8 @@ export interface LayerSource {
 
 export interface LayerHandle {
   readonly files: LayerFiles;
-  /** Resolves when the layer is in the store. */
-  readonly done: Promise<LayerResult>;
+  /** Begins the download, if nobody has; resolves when the layer is in the store. */
+  start(): Promise<LayerResult>;
   /** What an interrupted download had left. */
   resumedBytes(): number;
   /** Ends the download too when nobody else wants it. */

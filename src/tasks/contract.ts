@@ -138,7 +138,8 @@ export interface CancelMessage {
   readonly cancel: true;
 }
 
-/** From a worker: the result. A class that is thrown across threads arrives as a bare Error. */
-export type TaskEnvelope<T> =
+/** From a worker: the result, and which thread it was. A class thrown across threads arrives as a bare Error. */
+export type TaskEnvelope<T> = { readonly thread: number } & (
   | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly error: WireError };
+  | { readonly ok: false; readonly error: WireError }
+);

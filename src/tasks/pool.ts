@@ -15,9 +15,37 @@ const TASKS_PER_WORKER = 1024;
 /** How long a cancelled task may take to end by itself before its thread is ended. */
 const GRACE_MS = 700;
 
+const ASSEMBLER: TaskName = 'assemble';
+
+type Balancer = NonNullable<NonNullable<ConstructorParameters<typeof Piscina>[0]>['loadBalancer']>;
+
+/** An assembler hashes for as long as its image takes, so other tasks go to other threads while there are any. */
+const ASSEMBLER_WEIGHT = 8;
+
+/** Gives a task to the thread with the least to do; a thread takes any number. */
+function createBalancer(assemblers: ReadonlyMap<number, number>): Balancer {
+  return (_task, workers) => {
+    const load = ({ id, currentUsage }: (typeof workers)[number]): number =>
+      currentUsage + ASSEMBLER_WEIGHT * (assemblers.get(id) ?? 0);
+    return workers.reduce<(typeof workers)[number] | null>(
+      (best, worker) => (best === null || load(worker) < load(best) ? worker : best),
+      null,
+    );
+  };
+}
+
 /** `workers`: threads, 1 or more; they start at once, beside the first requests. */
 export function createPool(workers: number): TaskRunner {
+  /** How many assemblers each thread has, by the thread's ID. */
+  const assemblers = new Map<number, number>();
+  const balance = createBalancer(assemblers);
   const pool = new Piscina({
+    loadBalancer(task, candidates) {
+      const chosen = balance(task, candidates);
+      if (chosen !== null && task.name === ASSEMBLER)
+        assemblers.set(chosen.id, (assemblers.get(chosen.id) ?? 0) + 1);
+      return chosen;
+    },
     filename: new URL('../../workers/main.js', import.meta.url).href,
     minThreads: workers,
     maxThreads: workers,
@@ -54,6 +82,8 @@ export function createPool(workers: number): TaskRunner {
         TaskEnvelope<Tasks[K]['output']>
       >;
       const envelope = await Promise.race([running, gaveUp]);
+      const { thread } = envelope;
+      if (name === ASSEMBLER) assemblers.set(thread, (assemblers.get(thread) ?? 1) - 1);
       if (envelope.ok) return envelope.value;
       throw fromWire(envelope.error);
     } catch (error) {
