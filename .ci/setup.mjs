@@ -2,7 +2,7 @@
  * Makes a clone ready to use, with nothing but Node and npm: installs the packages of the lock file where they are
  * not the installed ones, and builds dist/ where it is not the build of the present sources. Does nothing otherwise.
  *
- * `--build-only` (npm's `prepare`, and the tests' global setup) leaves the packages alone.
+ * `--build-only` (npm's `prepare`, and the tests' global setup) leaves installed packages alone.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -36,7 +36,8 @@ function main(args) {
   if (!existsSync(compiler)) {
     // An installation without devDependencies: it can run what is built, not build.
     if (existsSync(cliFile)) return;
-    fail('dist/ is not built, and TypeScript is not installed: run `npm run setup`');
+    // `npm install -g .` on a fresh clone.
+    install();
   }
   build();
 }
