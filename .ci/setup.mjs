@@ -62,7 +62,9 @@ function install() {
   const npm = process.env.npm_execpath;
   const viaNode = npm !== undefined && /npm-cli\.c?js$/.test(npm);
   const [command, all] = viaNode ? [process.execPath, [npm, ...args]] : ['npm', args];
-  const result = spawnSync(command, all, { cwd: root, stdio: ['ignore', 2, 2] });
+  // Under `npm install -g .` the environment says that everything is global.
+  const { npm_config_global: _global, npm_config_prefix: _prefix, ...env } = process.env;
+  const result = spawnSync(command, all, { cwd: root, env, stdio: ['ignore', 2, 2] });
   if (result.status !== 0) fail(`npm ci failed (${result.error?.message ?? `exit code ${result.status}`})`);
 }
 
