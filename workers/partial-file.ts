@@ -2,14 +2,16 @@
 
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, rmSync } from 'node:fs';
 import { setImmediate as yieldToEvents } from 'node:timers/promises';
-import { storageError, throwIfAborted } from '../src/errors.js';
+import { FetchError, storageError, throwIfAborted } from '../src/errors.js';
 import { writeFully } from './append-file.js';
 
 export interface PartialFile {
   /** How many bytes are there. */
   size(): number;
   append(chunk: Buffer): void;
-  /** Hands out what is there in pieces of a megabyte. */
+  /** Reads up to `length` bytes from `offset` into the front of `target`; returns how many. */
+  read(target: Buffer, offset: number, length: number): number;
+  /** Hands out what is there in pieces of a megabyte, each good until its promise resolves. */
   replay(onChunk: (chunk: Buffer) => Promise<void>, signal: AbortSignal): Promise<void>;
   /** Begins again from nothing. */
   clear(): void;
@@ -32,19 +34,25 @@ export function openPartialFile(path: string): PartialFile {
     }
   }
 
+  function read(target: Buffer, offset: number, length: number): number {
+    const got = attempt(() => readSync(fd, target, 0, length, offset));
+    // Someone else has cut it.
+    if (got === 0) throw new FetchError('ERR_IO', `${path} has become shorter`, { stage: 'store' });
+    return got;
+  }
+
   return {
     size: () => sizeBytes,
     append(chunk) {
       writeFully(fd, chunk, chunk.length, sizeBytes);
       sizeBytes += chunk.length;
     },
+    read,
     async replay(onChunk, signal) {
+      const chunk = Buffer.allocUnsafe(REPLAY_BYTES);
       for (let at = 0; at < sizeBytes; ) {
         throwIfAborted(signal);
-        // A fresh buffer each time: the decompressor keeps it for a while.
-        const chunk = Buffer.allocUnsafe(Math.min(REPLAY_BYTES, sizeBytes - at));
-        const got = attempt(() => readSync(fd, chunk, 0, chunk.length, at));
-        if (got === 0) break;
+        const got = read(chunk, at, Math.min(REPLAY_BYTES, sizeBytes - at));
         at += got;
         await onChunk(chunk.subarray(0, got));
         await yieldToEvents();

@@ -1,11 +1,10 @@
 /** Inflates a stream, told apart by its first bytes; what is not compressed passes through. */
 
-import { once } from 'node:events';
 import { createGunzip } from 'node:zlib';
 import { FetchError, isFetchError, toFetchError } from '../errors.js';
 
 export interface Decompressor {
-  /** Resolves when more input is welcome. `chunk` must stay unchanged. */
+  /** Resolves when the chunk is used up; its memory may then be used again. One call at a time. */
   write(chunk: Buffer): Promise<void>;
   /** Resolves when all output was handed out. @throws FetchError ERR_COMPRESSION when the input ends early */
   end(): Promise<void>;
@@ -15,8 +14,6 @@ export interface Decompressor {
 
 /** zlib with its default of 16 KiB takes twice the time: each chunk of output is one job of its thread pool. */
 const OUTPUT_CHUNK_BYTES = 256 * 1024;
-/** Input that may wait in zlib; bounds memory and keeps the thread pool busy while the caller waits for bytes. */
-const INPUT_QUEUE_BYTES = 1024 * 1024;
 const MAGIC_BYTES = 6;
 
 export type Codec = 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2';
@@ -48,7 +45,7 @@ export function createDecompressor(onOutput: (chunk: Buffer) => void): Decompres
   return {
     async write(chunk) {
       if (stage !== undefined) return stage.write(chunk);
-      start = start.length === 0 ? chunk : Buffer.concat([start, chunk]);
+      start = Buffer.concat([start, chunk]);
       if (start.length >= MAGIC_BYTES) await choose();
     },
     async end() {
@@ -67,8 +64,7 @@ function stageFor(codec: Codec, onOutput: (chunk: Buffer) => void): Decompressor
 }
 
 function gunzipStage(onOutput: (chunk: Buffer) => void): Decompressor {
-  const options = { chunkSize: OUTPUT_CHUNK_BYTES, highWaterMark: INPUT_QUEUE_BYTES };
-  const gunzip = createGunzip(options);
+  const gunzip = createGunzip({ chunkSize: OUTPUT_CHUNK_BYTES });
   let failure: FetchError | undefined;
   gunzip.on('data', (chunk: Buffer) => {
     if (failure !== undefined) return;
@@ -83,19 +79,25 @@ function gunzipStage(onOutput: (chunk: Buffer) => void): Decompressor {
   gunzip.on('error', (error) => {
     failure ??= compressionError(error);
   });
-  const wait = async (event: string): Promise<void> => {
-    if (failure === undefined) await once(gunzip, event).catch(() => undefined);
-    if (failure !== undefined) throw failure;
-  };
+  /** Also settles when the stream is destroyed, with which it calls no callback back. */
+  const settled = (begin: (done: () => void) => void): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const finish = (): void => {
+        gunzip.off('close', finish);
+        if (failure === undefined) resolve();
+        else reject(failure);
+      };
+      gunzip.on('close', finish);
+      begin(finish);
+    });
   return {
     async write(chunk) {
       if (failure !== undefined) throw failure;
-      if (!gunzip.write(chunk)) await wait('drain');
+      await settled((done) => gunzip.write(chunk, done));
     },
     async end() {
       if (failure !== undefined) throw failure;
-      gunzip.end();
-      await wait('end');
+      await settled((done) => gunzip.once('end', done).end());
     },
     destroy: () => void gunzip.destroy(),
   };

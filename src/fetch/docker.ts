@@ -141,11 +141,12 @@ async function assembleLayers(
   const handles: LayerHandle[] = [];
   try {
     const topFirst = [...resolved.layers].reverse();
-    const opening = topFirst.map((layer) =>
+    const opening = topFirst.map((layer, priority) =>
       session.layers.open(
         layer,
         {
           image,
+          priority,
           request: () => registry.blobRequest(layer),
           refreshAuthorization: (refreshSignal) => registry.refreshAuthorization(refreshSignal),
         },

@@ -178,6 +178,7 @@ function fetchLayer(
       request: { ...request, http: session.httpOptions, retries: session.retries },
       digest: layer.digest,
       sizeBytes: layer.sizeBytes,
+      priority: source.priority,
       partialFile: store.layout.partialFile(layer.digest),
       tarFile,
       indexFile,

@@ -31,6 +31,8 @@ export interface Session extends SessionBase {
 /** How a layer can be had from its registry. */
 export interface LayerSource {
   readonly image: string;
+  /** Layers with smaller numbers are needed first. */
+  readonly priority: number;
   /** Where it is; asked again after `refreshAuthorization`. */
   request(): BlobRequest;
   refreshAuthorization(signal: AbortSignal): Promise<void>;

@@ -31,6 +31,8 @@ export interface FetchLayerInput {
   readonly request: BlobRequest;
   readonly digest: Digest;
   readonly sizeBytes: number;
+  /** Smaller numbers are inflated first where a thread has several layers. */
+  readonly priority: number;
   /** The compressed bytes as they arrive; what is there already is used first. */
   readonly partialFile: string;
   /** Exist, and may hold what an attempt before this one wrote: the same bytes. */
