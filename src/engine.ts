@@ -1,5 +1,6 @@
 /** The engine: the one place where store, pool, network and fetchers are put together. */
 
+import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { FetchError, throwIfAborted, toFetchError } from './errors.js';
 import type { EventSink } from './events.js';
@@ -97,8 +98,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   let pool: Promise<TaskRunner> | undefined;
   let session: Promise<Session> | undefined;
 
-  const signalWith = (signal: AbortSignal | undefined): AbortSignal =>
-    signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
+  function signalWith(signal: AbortSignal | undefined): AbortSignal {
+    const either = AbortSignal.any([closing.signal, ...(signal === undefined ? [] : [signal])]);
+    // Every layer and every task of an image listens; that is no leak.
+    setMaxListeners(0, either);
+    return either;
+  }
   const leased = (): Promise<Lease> => {
     lease ??= store.lease(closing.signal);
     return lease;

@@ -88,7 +88,7 @@ async function remembered(
 ): Promise<{ remote?: RemoteRecord | undefined; known?: ImageFacts | undefined }> {
   if (noStore) return {};
   const remote = await store.readRemote(key);
-  return { remote, known: remote === undefined ? undefined : await store.readImage(remote.id) };
+  return { remote, known: remote === undefined ? undefined : await store.readWholeImage(remote.id) };
 }
 
 function announce({ insecure, emit }: Session, reference: UrlReference | FileReference): void {
@@ -166,7 +166,7 @@ async function commitAci(
   const { downloadedBytes } = output;
   try {
     const manifest: AciManifest = parseAciManifest(Buffer.from(output.manifest.text));
-    const known = await store.readImage(id);
+    const known = await store.readWholeImage(id);
     if (known !== undefined && downloadedBytes === 0) return await foundInStore(store, known);
     await store.commitAci(id, aciFile);
     const { offset, sizeBytes } = output.manifest;

@@ -1,5 +1,6 @@
 /** Fetches a Docker or OCI image from its registry and converts it to one ACI while it arrives. */
 
+import { setMaxListeners } from 'node:events';
 import { labelsOf } from '../aci/manifest.js';
 import { stringifyAciManifest } from '../aci/manifest-json.js';
 import { convertDockerConfig, readDockerConfigFacts } from '../convert/docker-config.js';
@@ -29,7 +30,7 @@ export async function fetchDocker(
   const platform = request.platform ?? hostPlatform();
   const key = dockerKey(reference, platform);
   const remote = request.noStore ? undefined : await store.readRemote(key);
-  const known = remote === undefined ? undefined : await store.readImage(remote.id);
+  const known = remote === undefined ? undefined : await store.readWholeImage(remote.id);
   if (known !== undefined && request.pullPolicy !== 'update') return foundInStore(store, known);
   if (request.pullPolicy === 'never') {
     throw new FetchError('ERR_NOT_IN_STORE', `${image}: not in the store`, { stage: 'store' });
@@ -138,6 +139,7 @@ async function assembleLayers(
 ): Promise<Assembled | { readonly staleResume: FetchError }> {
   const siblings = new AbortController();
   const signal = AbortSignal.any([outerSignal, siblings.signal]);
+  setMaxListeners(0, signal);
   const handles: LayerHandle[] = [];
   try {
     const topFirst = [...resolved.layers].reverse();

@@ -45,6 +45,8 @@ export interface Store {
   /** Makes an image visible. @throws FetchError ERR_STORE_DAMAGED when a blob of it is not there */
   commitImage(record: ImageRecord, extents: readonly Extent[], lease: Lease): Promise<void>;
   readImage(id: ImageId): Promise<ImageFacts | undefined>;
+  /** Like `readImage`, but undefined too when a blob of it is gone: it then has to be fetched again. */
+  readWholeImage(id: ImageId): Promise<ImageFacts | undefined>;
   /** Newest import first. */
   listImages(): Promise<ImageFacts[]>;
   readExtents(id: ImageId): Promise<Extent[]>;
@@ -126,6 +128,10 @@ export async function openStore(dir: string): Promise<Store> {
       await writeFileDurably(layout.imageFile(record.id), `${JSON.stringify(record)}\n`, lease.folder);
     },
     readImage,
+    async readWholeImage(id) {
+      const image = await readImage(id);
+      return image !== undefined && (await has(...image.blobs)) ? image : undefined;
+    },
     listImages,
     async readExtents(id) {
       const path = layout.extentsFile(id);
