@@ -65,11 +65,14 @@ const PARTS: Readonly<Record<string, PartRule>> = {
 /** The files or folders that alone may import a package, and Node's modules that are kept in one place. */
 const ONLY_IMPORTERS: Readonly<Record<string, readonly string[]>> = {
   clipanion: ['src/cli/'],
+  fzstd: ['src/codec/library-stages.ts'],
   'hash-wasm': ['wasm/'],
   openpgp: ['src/trust/'],
   piscina: ['src/tasks/pool.ts'],
   'tar-stream': ['src/tar/'],
+  'unbzip2-stream': ['src/codec/library-stages.ts'],
   undici: ['src/http/client.ts'],
+  'xz-decompress': ['src/codec/library-stages.ts'],
   'node:zlib': ['src/codec/'],
 };
 

@@ -1,49 +1,66 @@
 /** Inflates a stream, told apart by its first bytes; what is not compressed passes through. */
 
-import { createGunzip } from 'node:zlib';
-import { FetchError, isFetchError, toFetchError } from '../errors.js';
+import { FetchError } from '../errors.js';
+import { bzip2Stage, fzstdStage, xzStage } from './library-stages.js';
+import type { Output, Stage } from './stage.js';
+import { gunzipStage, nativeZstdStage } from './zlib-stage.js';
 
-export interface Decompressor {
-  /** Resolves when the chunk is used up; its memory may then be used again. One call at a time. */
-  write(chunk: Buffer): Promise<void>;
-  /** Resolves when all output was handed out. @throws FetchError ERR_COMPRESSION when the input ends early */
-  end(): Promise<void>;
-  /** Frees the native state; needed when `end` was not reached. */
-  destroy(): void;
-}
-
-/** zlib with its default of 16 KiB takes twice the time: each chunk of output is one job of its thread pool. */
-const OUTPUT_CHUNK_BYTES = 256 * 1024;
-const MAGIC_BYTES = 6;
+export type Decompressor = Stage;
 
 export type Codec = 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2';
 
-/** By the magic bytes that the formats begin with (RFC 1952, RFC 8878, the xz and bzip2 formats). */
+const MAGIC: readonly (readonly [codec: Codec, hex: RegExp])[] = [
+  // RFC 1952, 2.3.1
+  ['gzip', /^1f8b08/],
+  // RFC 8878, 3.1: a frame, or a skippable one before it
+  ['zstd', /^(28b52ffd|5[0-9a-f]2a4d18)/],
+  // The .xz file format, 2.1.1
+  ['xz', /^fd377a585a00/],
+  // A digit for the block size, then the magic of a block or of the end
+  ['bzip2', /^425a683[1-9](314159265359|177245385090)/],
+];
+const MAGIC_BYTES = 10;
+
 export function sniffCodec(start: Buffer): Codec {
   const hex = start.toString('hex', 0, MAGIC_BYTES);
-  if (hex.startsWith('1f8b')) return 'gzip';
-  if (hex.startsWith('28b52ffd')) return 'zstd';
-  if (hex.startsWith('fd377a585a00')) return 'xz';
-  if (hex.startsWith('425a68')) return 'bzip2';
-  return 'none';
+  return MAGIC.find(([, pattern]) => pattern.test(hex))?.[0] ?? 'none';
 }
 
 /**
- * `onOutput` gets each piece of output, for the time of the call; what it throws comes out of `write` or `end`.
- * @throws (from write and end) FetchError ERR_COMPRESSION, and what `onOutput` throws
+ * How much may come out of what went in: 1,100 times as much, which gzip cannot exceed whatever it holds, and
+ * always 64 MiB. More is a decompression bomb.
  */
-export function createDecompressor(onOutput: (chunk: Buffer) => void): Decompressor {
-  let start: Buffer = Buffer.alloc(0);
-  let stage: Decompressor | undefined;
+const MAX_RATIO = 1100;
+const ALWAYS_ALLOWED_BYTES = 64 * 1024 * 1024;
 
-  async function choose(): Promise<Decompressor> {
-    stage = stageFor(sniffCodec(start), onOutput);
+/**
+ * `onOutput` gets each piece of output, for the time of the call; what it throws comes out of `write` or `end`.
+ * @throws (from write and end) FetchError ERR_COMPRESSION, ERR_LIMIT, and what `onOutput` throws
+ */
+export function createDecompressor(onOutput: Output): Decompressor {
+  let start: Buffer = Buffer.alloc(0);
+  let stage: Stage | undefined;
+  let inputBytes = 0;
+  let outputBytes = 0;
+
+  function output(chunk: Buffer): void {
+    outputBytes += chunk.length;
+    if (outputBytes > ALWAYS_ALLOWED_BYTES + MAX_RATIO * inputBytes) {
+      const message = `more than ${MAX_RATIO} times as much comes out of compressed data as went in`;
+      throw new FetchError('ERR_LIMIT', message, { stage: 'convert' });
+    }
+    onOutput(chunk);
+  }
+
+  async function choose(): Promise<Stage> {
+    stage = await stageFor(sniffCodec(start), output);
     await stage.write(start);
     return stage;
   }
 
   return {
     async write(chunk) {
+      inputBytes += chunk.length;
       if (stage !== undefined) return stage.write(chunk);
       start = Buffer.concat([start, chunk]);
       if (start.length >= MAGIC_BYTES) await choose();
@@ -55,59 +72,17 @@ export function createDecompressor(onOutput: (chunk: Buffer) => void): Decompres
   };
 }
 
-function stageFor(codec: Codec, onOutput: (chunk: Buffer) => void): Decompressor {
-  if (codec === 'none') return { write: async (chunk) => onOutput(chunk), end: async () => {}, destroy() {} };
-  if (codec === 'gzip') return gunzipStage(onOutput);
-  throw new FetchError('ERR_COMPRESSION', `${codec} compression is not supported by this version`, {
-    stage: 'convert',
-  });
-}
-
-function gunzipStage(onOutput: (chunk: Buffer) => void): Decompressor {
-  const gunzip = createGunzip({ chunkSize: OUTPUT_CHUNK_BYTES });
-  let failure: FetchError | undefined;
-  gunzip.on('data', (chunk: Buffer) => {
-    if (failure !== undefined) return;
-    try {
-      onOutput(chunk);
-    } catch (error) {
-      // Thrown from here it would end the process.
-      failure = toFetchError(error, 'convert');
-      gunzip.destroy(failure);
-    }
-  });
-  gunzip.on('error', (error) => {
-    failure ??= compressionError(error);
-  });
-  /** Also settles when the stream is destroyed, with which it calls no callback back. */
-  const settled = (begin: (done: () => void) => void): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const finish = (): void => {
-        gunzip.off('close', finish);
-        if (failure === undefined) resolve();
-        else reject(failure);
-      };
-      gunzip.on('close', finish);
-      begin(finish);
-    });
-  return {
-    async write(chunk) {
-      if (failure !== undefined) throw failure;
-      await settled((done) => gunzip.write(chunk, done));
-    },
-    async end() {
-      if (failure !== undefined) throw failure;
-      await settled((done) => gunzip.once('end', done).end());
-    },
-    destroy: () => void gunzip.destroy(),
-  };
-}
-
-function compressionError(error: unknown): FetchError {
-  if (isFetchError(error)) return error;
-  const reason = error instanceof Error ? error.message : String(error);
-  return new FetchError('ERR_COMPRESSION', `malformed gzip data: ${reason}`, {
-    stage: 'convert',
-    cause: error,
-  });
+async function stageFor(codec: Codec, output: Output): Promise<Stage> {
+  switch (codec) {
+    case 'none':
+      return { write: async (chunk) => output(chunk), end: async () => {}, destroy() {} };
+    case 'gzip':
+      return gunzipStage(output);
+    case 'zstd':
+      return nativeZstdStage(output) ?? fzstdStage(output);
+    case 'xz':
+      return xzStage(output);
+    case 'bzip2':
+      return bzip2Stage(output);
+  }
 }
