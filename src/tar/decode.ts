@@ -35,9 +35,8 @@ export function headerSize(block: Buffer): number {
 /** @throws FetchError ERR_TAR_INVALID, also for kinds of entries that no layer may have */
 export function decodeHeader(block: Buffer, typeFlag: string, extensions: Extensions): TarEntry {
   const { pax } = extensions;
-  const path = pax.get('path') || (extensions.longPath ?? ustarPath(block));
+  const path = pax.get('GNU.sparse.name') || pax.get('path') || (extensions.longPath ?? ustarPath(block));
   if (path === '') throw invalid('an entry without a path');
-  if (hasSparse(pax)) throw invalid(`${displayPath(path)}: sparse files are not supported`);
   const type = entryType(typeFlag, path);
   const linkPath = pax.get('linkpath') || (extensions.longLink ?? text(block, 157, 100));
   const time = paxTime(pax) ?? { seconds: number(block, 136, 12, 'mtime', true), nanoseconds: 0 };
@@ -66,6 +65,7 @@ function entryType(typeFlag: string, path: ByteString): EntryType {
     case '0':
     case '\0':
     case '7':
+    case 'S':
       // Version 7 archives know no directories; the slash is their mark.
       return path.endsWith('/') ? 'directory' : 'file';
     case '1':
@@ -83,11 +83,6 @@ function entryType(typeFlag: string, path: ByteString): EntryType {
     default:
       throw invalid(`${displayPath(path)}: entries of type ${JSON.stringify(typeFlag)} are not supported`);
   }
-}
-
-function hasSparse(pax: PaxRecords): boolean {
-  for (const key of pax.keys()) if (key.startsWith('GNU.sparse.')) return true;
-  return false;
 }
 
 function xattrsOf(pax: PaxRecords): ReadonlyMap<ByteString, ByteString> {
@@ -112,8 +107,17 @@ function text(block: Buffer, offset: number, length: number): ByteString {
   return end < 0 ? field : field.slice(0, end);
 }
 
-/** An octal field, or a base-256 one (GNU) when its first bit is set; empty is 0. */
-function number(block: Buffer, offset: number, length: number, what: string, allowNegative = false): number {
+/**
+ * An octal field, or a base-256 one (GNU) when its first bit is set; empty is 0.
+ * @throws FetchError ERR_TAR_INVALID
+ */
+export function number(
+  block: Buffer,
+  offset: number,
+  length: number,
+  what: string,
+  allowNegative = false,
+): number {
   const first = block[offset] as number;
   if ((first & 0x80) !== 0) {
     const negative = (first & 0x40) !== 0;

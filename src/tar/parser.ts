@@ -4,6 +4,14 @@ import { FetchError } from '../errors.js';
 import { checkedTypeFlag, decodeHeader, type Extensions, headerSize } from './decode.js';
 import { BLOCK_BYTES, paddedBytes, type TarEntry } from './entry.js';
 import { parsePax } from './pax.js';
+import {
+  continuedTable,
+  createDataMapReader,
+  createSparseFiller,
+  type SparseFacts,
+  type SparsePiece,
+  sparseFacts,
+} from './sparse.js';
 
 export interface TarHandler {
   /** A new entry; its content follows through `data`. */
@@ -26,7 +34,15 @@ export interface TarParser {
 /** Bound on PAX headers and long names; real ones are a few KiB (file capabilities, ACLs, long paths). */
 const MAX_EXTENSION_BYTES = 1024 * 1024;
 
-type State = 'header' | 'content' | 'padding' | 'extension' | 'done';
+/** `gnuMap` and `dataMap`: blocks that tell where the pieces of a sparse file lie. */
+type State = 'header' | 'gnuMap' | 'dataMap' | 'content' | 'padding' | 'extension' | 'done';
+
+/** A sparse file whose map is being read. */
+interface SparseEntry {
+  readonly entry: TarEntry;
+  readonly realBytes: number;
+  pieces: readonly SparsePiece[];
+}
 
 /** What stands after the end-of-archive block is ignored, as every tar program does. */
 export function createTarParser(handler: TarHandler): TarParser {
@@ -39,6 +55,9 @@ export function createTarParser(handler: TarHandler): TarParser {
   let extension = Buffer.alloc(0);
   let extensionFlag = '';
   let extensions: Extensions = { pax: new Map() };
+  let sparse: SparseEntry | undefined;
+  let mapReader = createDataMapReader();
+  let filler: ReturnType<typeof createSparseFiller> | undefined;
 
   function beginExtension(typeFlag: string, sizeBytes: number): void {
     if (sizeBytes > MAX_EXTENSION_BYTES) {
@@ -74,15 +93,51 @@ export function createTarParser(handler: TarHandler): TarParser {
       return;
     }
     const entry = decodeHeader(block, typeFlag, extensions);
+    const facts = sparseFacts(block, typeFlag, extensions.pax);
     extensions = { pax: new Map() };
+    if (facts === undefined) beginContent(entry, entry.sizeBytes);
+    else beginSparse(entry, facts);
+  }
+
+  function beginSparse(entry: TarEntry, { map, realBytes }: SparseFacts): void {
+    sparse = { entry, realBytes, pieces: map.in === 'data' ? [] : map.pieces };
+    if (map.in === 'gnu' && map.isContinued) state = 'gnuMap';
+    else if (map.in === 'data') {
+      mapReader = createDataMapReader();
+      state = 'dataMap';
+    } else beginFilling(sparse, entry.sizeBytes);
+  }
+
+  function takeGnuMap(block: Buffer, current: SparseEntry): void {
+    const { pieces, isContinued } = continuedTable(block);
+    current.pieces = [...current.pieces, ...pieces];
+    if (!isContinued) beginFilling(current, current.entry.sizeBytes);
+  }
+
+  function takeDataMap(block: Buffer, current: SparseEntry): void {
+    const pieces = mapReader.push(block);
+    const storedBytes = current.entry.sizeBytes - mapReader.sizeBytes();
+    if (storedBytes < 0) throw invalid('a sparse file without its map');
+    if (pieces !== undefined) beginFilling({ ...current, pieces }, storedBytes);
+  }
+
+  function beginFilling({ entry, realBytes, pieces }: SparseEntry, storedBytes: number): void {
+    filler = createSparseFiller(pieces, storedBytes, realBytes, handler.data);
+    sparse = undefined;
+    beginContent({ ...entry, sizeBytes: realBytes }, storedBytes);
+  }
+
+  function beginContent(entry: TarEntry, storedBytes: number): void {
     handler.entry(entry);
-    remaining = entry.sizeBytes;
+    remaining = storedBytes;
     padding = paddedBytes(remaining) - remaining;
     state = 'content';
     if (remaining === 0) endContent();
   }
 
   function endContent(): void {
+    filler?.end();
+    filler = undefined;
     handler.entryEnd();
     remaining = padding;
     state = padding > 0 ? 'padding' : 'header';
@@ -93,11 +148,12 @@ export function createTarParser(handler: TarHandler): TarParser {
       const from = at;
       at = Math.min(chunk.length, at + missing());
       position += at - from;
-      if (state === 'header') {
-        takeHeader(chunk, from, at);
+      if (isBlockState(state)) {
+        takeBlock(chunk, from, at);
       } else if (state === 'content') {
         remaining -= at - from;
-        handler.data(chunk.subarray(from, at));
+        if (filler === undefined) handler.data(chunk.subarray(from, at));
+        else filler.push(chunk.subarray(from, at));
         if (remaining === 0) endContent();
       } else if (state === 'padding') {
         remaining -= at - from;
@@ -111,19 +167,25 @@ export function createTarParser(handler: TarHandler): TarParser {
 
   /** Bytes until the state changes. */
   function missing(): number {
-    if (state === 'header') return BLOCK_BYTES - filled;
+    if (isBlockState(state)) return BLOCK_BYTES - filled;
     return state === 'extension' ? extension.length - filled : remaining;
   }
 
-  function takeHeader(chunk: Buffer, from: number, to: number): void {
+  function takeBlock(chunk: Buffer, from: number, to: number): void {
     if (to - from === BLOCK_BYTES) {
-      beginEntry(chunk.subarray(from, to));
+      endBlock(chunk.subarray(from, to));
       return;
     }
     filled += chunk.copy(header, filled, from, to);
     if (filled < BLOCK_BYTES) return;
     filled = 0;
-    beginEntry(header);
+    endBlock(header);
+  }
+
+  function endBlock(block: Buffer): void {
+    if (sparse === undefined) beginEntry(block);
+    else if (state === 'gnuMap') takeGnuMap(block, sparse);
+    else takeDataMap(block, sparse);
   }
 
   function end(): void {
@@ -132,13 +194,19 @@ export function createTarParser(handler: TarHandler): TarParser {
     const clean = state === 'done' || (state === 'header' && filled === 0 && !pending);
     // A last entry without its padding is complete all the same.
     if (!clean && !(state === 'padding' && !pending)) {
-      throw new FetchError('ERR_TAR_INVALID', 'malformed tar: it ends in the middle of an entry', {
-        stage: 'convert',
-      });
+      throw invalid('it ends in the middle of an entry');
     }
   }
 
   return { push, position: () => position, end };
+}
+
+function isBlockState(state: State): boolean {
+  return state === 'header' || state === 'gnuMap' || state === 'dataMap';
+}
+
+function invalid(what: string): FetchError {
+  return new FetchError('ERR_TAR_INVALID', `malformed tar: ${what}`, { stage: 'convert' });
 }
 
 function isZero(block: Buffer): boolean {

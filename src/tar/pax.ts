@@ -6,6 +6,9 @@ import type { ByteString } from './entry.js';
 /** The records of one extended header: key to value, both as bytes. */
 export type PaxRecords = Map<string, ByteString>;
 
+/** GNU's sparse format 0.0 repeats these two keys in turn, which format 0.1 made one list. */
+const SPARSE_PAIR = new Set(['GNU.sparse.offset', 'GNU.sparse.numbytes']);
+
 /** @throws FetchError ERR_TAR_INVALID */
 export function parsePax(body: Buffer): PaxRecords {
   const records: PaxRecords = new Map();
@@ -28,7 +31,9 @@ export function parsePax(body: Buffer): PaxRecords {
     if (key === '') throw invalid('a record without a name');
     // Paths must not hide a NUL that a C program would cut at; attribute values are free.
     if (!key.startsWith('SCHILY.xattr.') && value.includes('\0')) throw invalid(`a NUL in ${key}`);
-    records.set(key, value);
+    if (SPARSE_PAIR.has(key))
+      records.set('GNU.sparse.map', [records.get('GNU.sparse.map'), value].filter(Boolean).join(','));
+    else records.set(key, value);
     at = end;
   }
   return records;
