@@ -2,15 +2,17 @@
 
 import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
-import { FetchError, throwIfAborted, toFetchError } from './errors.js';
+import { FetchError, throwIfAborted } from './errors.js';
 import type { EventSink } from './events.js';
 import { type ExportTarget, exportImage } from './fetch/export-image.js';
 import { type ExtractOptions, type ExtractReport, extractImage } from './fetch/extract-image.js';
 import { fetchImage } from './fetch/fetch-image.js';
 import { createLayerJobs } from './fetch/layer-jobs.js';
+import { createReceived, outcomeOf } from './fetch/outcome.js';
 import { createPermits } from './fetch/permits.js';
 import type { Session } from './fetch/session.js';
-import { findImage } from './fetch/stored.js';
+import { completeId, findImage } from './fetch/stored.js';
+import { createUses } from './fetch/uses.js';
 import { DEFAULT_RETRIES } from './http/retry.js';
 import { parseReference } from './reference/parse.js';
 import type { Lease } from './store/lease.js';
@@ -49,7 +51,7 @@ export interface Engine {
   fetch(request: FetchRequest, signal?: AbortSignal): Promise<FetchedImage>;
   /** Fetches images side by side; one outcome for each request, in their order. Rejects only when aborted. */
   fetchAll(requests: readonly FetchRequest[], options?: FetchAllOptions): Promise<FetchOutcome[]>;
-  /** Every image of the store, newest import first. */
+  /** Every image of the store, newest import first; a damaged one is left out with an `image.warning`. */
   listImages(): Promise<StoredImage[]>;
   /** The image manifest exactly as it stands in the ACI. `image`: an ID, a name, or what it was fetched by. */
   catManifest(image: string): Promise<string>;
@@ -57,7 +59,7 @@ export interface Engine {
   exportImage(image: string, target: ExportTarget, signal?: AbortSignal): Promise<ImageId>;
   /** Unpacks manifest and rootfs into a folder. */
   extractImage(image: string, options: ExtractOptions, signal?: AbortSignal): Promise<ExtractReport>;
-  /** Drops an image and every blob that no other image needs. */
+  /** Drops an image, and every blob that no other image needs unless something is at work on the store. */
   removeImage(image: string): Promise<ImageId>;
   /** Ends the workers and connections; the process can exit after it. */
   close(): Promise<void>;
@@ -93,7 +95,13 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   }
   const store = await openStore(options.storeDir);
   const closing = new AbortController();
-  const emit: EventSink = options.onEvent ?? (() => {});
+  const uses = createUses();
+  const received = createReceived();
+  const tell: EventSink = options.onEvent ?? (() => {});
+  const emit: EventSink = (event) => {
+    received.onEvent(event);
+    tell(event);
+  };
   let lease: Promise<Lease> | undefined;
   let pool: Promise<TaskRunner> | undefined;
   let session: Promise<Session> | undefined;
@@ -149,7 +157,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     return { ...base, layers: createLayerJobs(base) };
   }
 
-  async function fetch(request: FetchRequest, signal?: AbortSignal): Promise<FetchedImage> {
+  const fetch = (request: FetchRequest, signal?: AbortSignal): Promise<FetchedImage> =>
+    uses.during(() => fetchOne(request, signal));
+
+  async function fetchOne(request: FetchRequest, signal?: AbortSignal): Promise<FetchedImage> {
     const startedAt = performance.now();
     const reference = parseReference(request.image, process.cwd());
     const complete = {
@@ -167,31 +178,6 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     return { image: request.image, ...found, durationMs, dependencies: [] };
   }
 
-  async function outcomeOf(request: FetchRequest, signal: AbortSignal | undefined): Promise<FetchOutcome> {
-    const startedAt = performance.now();
-    const { image } = request;
-    try {
-      const result = await fetch(request, signal);
-      emit({ event: 'image.done', image, result });
-      return result;
-    } catch (cause) {
-      const error = toFetchError(cause);
-      const { code, stage, message, hint } = error;
-      const durationMs = Math.round(performance.now() - startedAt);
-      const failure = { code, stage, message, ...(hint === undefined ? {} : { hint }) };
-      const result: FetchOutcome = {
-        image,
-        status: 'failed',
-        downloadedBytes: 0,
-        durationMs,
-        error: failure,
-        cause: error,
-      };
-      emit({ event: 'image.failed', image, result });
-      return result;
-    }
-  }
-
   async function imageOf(id: ImageId): Promise<ImageFacts> {
     return findImage(store, { kind: 'id', image: id, prefix: id });
   }
@@ -207,7 +193,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       const inTurn = async (): Promise<void> => {
         for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
           const [index, request] = next;
-          const outcome = await outcomeOf(request, signal);
+          const outcome = await outcomeOf(request.image, () => fetch(request, signal), received, emit);
           outcomes[index] = outcome;
           if (signal?.aborted !== true) onOutcome?.(outcome, index);
         }
@@ -217,7 +203,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       return outcomes;
     },
     async listImages() {
-      return (await store.listImages()).map(({ id, name, labels, importedAt, lastUsedAt, ...rest }) => {
+      const { images, damaged } = await store.listImages();
+      for (const id of damaged) {
+        const message = `image ${id} is damaged: remove it with: aci image rm ${id}`;
+        emit({ event: 'image.warning', image: id, warning: 'damaged', message });
+      }
+      return images.map(({ id, name, labels, importedAt, lastUsedAt, ...rest }) => {
         const { sizeBytes, latest, verified, source } = rest;
         const imported = new Date(importedAt);
         return { id, name, labels, importedAt: imported, lastUsedAt, sizeBytes, latest, verified, source };
@@ -233,22 +224,29 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     },
     async exportImage(image, target, signal) {
       await leased();
-      const facts = await named(image);
-      await exportImage(store, facts, target, signalWith(signal));
-      await store.touchImage(facts.id);
-      return facts.id;
+      return uses.during(async () => {
+        const facts = await named(image);
+        await exportImage(store, facts, target, signalWith(signal));
+        await store.touchImage(facts.id);
+        return facts.id;
+      });
     },
     async extractImage(image, extractOptions, signal) {
       await leased();
-      const facts = await named(image);
-      const report = await extractImage(store, await runner(), facts, extractOptions, signalWith(signal));
-      await store.touchImage(facts.id);
-      return report;
+      return uses.during(async () => {
+        const facts = await named(image);
+        const report = await extractImage(store, await runner(), facts, extractOptions, signalWith(signal));
+        await store.touchImage(facts.id);
+        return report;
+      });
     },
     async removeImage(image) {
-      const { id } = await named(image);
-      await store.removeImage(id, closing.signal);
-      return id;
+      const reference = parseReference(image, process.cwd());
+      const id = reference.kind === 'id' ? await completeId(store, reference) : undefined;
+      const found = id ?? (await findImage(store, reference)).id;
+      await store.removeImage(found);
+      await uses.sweepIfIdle(() => store.sweepBlobs(closing.signal));
+      return found;
     },
     async close() {
       closing.abort();

@@ -76,11 +76,6 @@ export const ERROR_CODES = {
     retryable: false,
     summary: 'the image cannot be verified, and must be',
   },
-  ERR_NAME_MISMATCH: {
-    exitCode: 6,
-    retryable: false,
-    summary: 'name or label differ from what was asked for',
-  },
   ERR_MANIFEST_INVALID: {
     exitCode: 7,
     retryable: false,
@@ -107,7 +102,6 @@ export const ERROR_CODES = {
     summary: 'the store has content that is missing or altered',
   },
   ERR_STORE_VERSION: { exitCode: 8, retryable: false, summary: 'the store was written by a newer version' },
-  ERR_STORE_BUSY: { exitCode: 8, retryable: true, summary: 'another process holds a lock of the store' },
   ERR_IO: { exitCode: 8, retryable: false, summary: 'a local file could not be read or written' },
   ERR_ABORTED: { exitCode: 130, retryable: false, summary: 'interrupted' },
 } as const satisfies Record<string, CodeFacts>;

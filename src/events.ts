@@ -48,8 +48,11 @@ export type EngineEvent =
 
 export type BlobKind = 'layer' | 'aci';
 
-/** `unverified`: signature verification is off for this image. `platform`: it is for another one than this host's. */
-export type WarningCode = 'unverified' | 'platform';
+/**
+ * `unverified`: signature verification is off for this image. `platform`: it is for another one than this
+ * host's. `damaged`: its record in the store is not what was written there.
+ */
+export type WarningCode = 'unverified' | 'platform' | 'damaged';
 
 /** Must not throw and is not awaited. */
 export type EventSink = (event: EngineEvent) => void;

@@ -28,7 +28,7 @@ export const FETCH = {
   usage: '[OPTIONS] IMAGE [--signature FILE] [IMAGE …]',
   summary: 'fetch images into the store and print their IDs',
   details:
-    'Images are fetched side by side, with their dependencies; their IDs are printed one a line in the order of the arguments. An image ' +
+    'Images are fetched side by side; their IDs are printed one a line in the order of the arguments. An image ' +
     'that fails does not stop the others: its line stays empty and the reason is on stderr. With --json, one ' +
     'JSON line is printed for each image when it is done.',
   options: [

@@ -10,7 +10,7 @@ import { createRegistry, type Registry, type ResolvedImage } from '../registry/c
 import { hostPlatform } from '../registry/platform.js';
 import { blobsOf, type Extent, type ImageRecord, type RemoteRecord } from '../store/records.js';
 import type { AssembleOutput } from '../tasks/contract.js';
-import type { DockerReference, ImageId, Labels, Platform } from '../types.js';
+import type { Descriptor, Digest, DockerReference, ImageId, Labels, Platform } from '../types.js';
 import type { CompleteRequest, Found, LayerHandle, Session } from './session.js';
 import { dockerKey, sourceOf } from './source.js';
 import { foundInStore } from './stored.js';
@@ -143,27 +143,25 @@ async function assembleLayers(
   const handles: LayerHandle[] = [];
   try {
     const topFirst = [...resolved.layers].reverse();
-    const opening = topFirst.map((layer, priority) =>
-      session.layers.open(
-        layer,
-        {
-          image,
-          priority,
-          request: () => registry.blobRequest(layer),
-          refreshAuthorization: (refreshSignal) => registry.refreshAuthorization(refreshSignal),
-        },
-        noStore,
-        signal,
-      ),
-    );
-    for (const settled of await Promise.allSettled(opening)) {
-      if (settled.status === 'fulfilled') handles.push(settled.value);
-      else throw settled.reason;
+    const opened = new Map<Digest, LayerHandle>();
+    for (const digest of inLockOrder(topFirst)) {
+      const priority = topFirst.findIndex((layer) => layer.digest === digest);
+      const layer = topFirst[priority] as Descriptor;
+      const source = {
+        image,
+        priority,
+        request: () => registry.blobRequest(layer),
+        refreshAuthorization: (refreshSignal: AbortSignal) => registry.refreshAuthorization(refreshSignal),
+      };
+      const handle = await session.layers.open(layer, source, noStore, signal);
+      handles.push(handle);
+      opened.set(digest, handle);
     }
-    const layers = handles.map(({ files }) => files);
+    const layers = topFirst.map(({ digest }) => (opened.get(digest) as LayerHandle).files);
     const assembling = session.runner.run('assemble', { manifest: text, layers }, { signal });
     // After the assembler, which then has a thread to itself where there is more than one.
-    const downloading = Promise.all(handles.map((handle) => handle.start()));
+    const topFirstHandles = [...new Set(topFirst.map(({ digest }) => opened.get(digest) as LayerHandle))];
+    const downloading = Promise.all(topFirstHandles.map((handle) => handle.start()));
     const [output, results] = await firstCause([assembling, downloading]);
     const downloadedBytes = results.reduce((sum, result) => sum + result.downloadedBytes, 0);
     return { ...output, downloadedBytes };
@@ -176,6 +174,14 @@ async function assembleLayers(
     siblings.abort();
     for (const handle of handles) handle.release();
   }
+}
+
+/**
+ * Every process takes the locks of layers in this order, and holds all of an image's before it downloads: so no two
+ * can wait for each other.
+ */
+function inLockOrder(layers: readonly Descriptor[]): Digest[] {
+  return [...new Set(layers.map(({ digest }) => digest))].sort();
 }
 
 /** Like Promise.all, but a failed layer is the cause when the assembler that follows it fails first. */
@@ -212,7 +218,7 @@ async function commit(
     ...found,
     manifest: assembled.manifest,
     source,
-    importedAt: now,
+    importedAt: (await store.readWholeImage(found.id))?.importedAt ?? now,
     latest: reference.tag === 'latest',
     verified: false,
     signers: [],

@@ -37,7 +37,7 @@ async function fetchByName(
 ): Promise<Found> {
   if (pullPolicy === 'never') return foundInStore(store, await findImage(store, reference));
   const known =
-    noStore || pullPolicy === 'update' ? undefined : findByName(await store.listImages(), reference);
+    noStore || pullPolicy === 'update' ? undefined : findByName((await store.listImages()).images, reference);
   if (known !== undefined) return foundInStore(store, known);
   throw new FetchError(
     'ERR_UNSUPPORTED',

@@ -29,17 +29,22 @@ async function lookUp(store: Store, reference: ImageReference): Promise<ImageFac
     case 'id':
       return findById(store, reference);
     case 'name':
-      return findByName(await store.listImages(), reference);
+      return findByName((await store.listImages()).images, reference);
     default: {
       const source = sourceOf(reference);
-      return (await store.listImages()).find((image) => image.source === source);
+      return (await store.listImages()).images.find((image) => image.source === source);
     }
   }
 }
 
-async function findById(store: Store, { prefix }: IdReference): Promise<ImageFacts | undefined> {
-  if (prefix.length === 'sha512-'.length + 128) return store.readImage(prefix as ImageId);
-  const [first, second] = (await store.listImages()).filter((image) => image.id.startsWith(prefix));
+async function findById(store: Store, reference: IdReference): Promise<ImageFacts | undefined> {
+  const id = await completeId(store, reference);
+  return id === undefined ? undefined : store.readImage(id);
+}
+
+/** The image whose ID begins so, whether or not its record can be read. @throws FetchError ERR_USAGE */
+export async function completeId(store: Store, { prefix }: IdReference): Promise<ImageId | undefined> {
+  const [first, second] = (await store.listIds()).filter((id) => id.startsWith(prefix));
   if (second === undefined) return first;
   throw new FetchError('ERR_USAGE', `${prefix} is the beginning of several images`, {
     stage: 'usage',

@@ -8,7 +8,8 @@ import { errnoOf, storageError } from '../errors.js';
 /** Moves a synced file to its final place, so that after a crash it is there whole or not at all. */
 export async function publishFile(from: string, to: string): Promise<void> {
   try {
-    await mkdir(dirname(to), { recursive: true });
+    const firstMade = await mkdir(dirname(to), { recursive: true });
+    if (firstMade !== undefined) await syncFolder(dirname(firstMade));
     await rename(from, to);
     await syncFolder(dirname(to));
   } catch (error) {

@@ -26,7 +26,8 @@ export interface StoreLayout {
   readonly formatFile: string;
   readonly ingestDir: string;
   readonly locksDir: string;
-  readonly blobsDir: string;
+  /** One for each kind of blob; below each, folders of two digits. */
+  readonly blobDirs: readonly string[];
   readonly imagesDir: string;
   readonly remotesDir: string;
   blobFile(name: BlobName): string;
@@ -45,17 +46,18 @@ export const INDEX_SUFFIX = '.index';
 export function storeLayout(root: string): StoreLayout {
   const ingestDir = join(root, 'ingest');
   const locksDir = join(root, 'locks');
-  const blobsDir = join(root, 'blobs');
+  const aciDir = join(root, 'blobs', 'aci');
+  const layerDir = join(root, 'blobs', 'layer');
   const imagesDir = join(root, 'images');
   const remotesDir = join(root, 'remotes');
 
   function blobFile(name: BlobName): string {
     if (name.startsWith('aci:')) {
       const id = name.slice('aci:'.length);
-      return join(blobsDir, 'aci', id.slice(7, 9), id);
+      return join(aciDir, id.slice(7, 9), id);
     }
     const [, algorithm = '', hex = ''] = name.split(':');
-    return join(blobsDir, 'layer', hex.slice(0, 2), `${algorithm}-${hex}`);
+    return join(layerDir, hex.slice(0, 2), `${algorithm}-${hex}`);
   }
 
   return {
@@ -63,7 +65,7 @@ export function storeLayout(root: string): StoreLayout {
     formatFile: join(root, 'store.json'),
     ingestDir,
     locksDir,
-    blobsDir,
+    blobDirs: [aciDir, layerDir],
     imagesDir,
     remotesDir,
     blobFile,

@@ -1,8 +1,8 @@
 /** The local store: converted layers and ACIs kept once, images as lists of their parts. */
 
 import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
-import { join } from 'node:path';
-import { errnoOf, FetchError, storageError } from '../errors.js';
+import { basename, join } from 'node:path';
+import { errnoOf, FetchError, isFetchError, storageError } from '../errors.js';
 import type { Digest, ImageId } from '../types.js';
 import { fileSizeIfThere, publishFile, readTextIfThere, writeFileDurably } from './files.js';
 import {
@@ -45,18 +45,22 @@ export interface Store {
   /** Makes an image visible. @throws FetchError ERR_STORE_DAMAGED when a blob of it is not there */
   commitImage(record: ImageRecord, extents: readonly Extent[], lease: Lease): Promise<void>;
   readImage(id: ImageId): Promise<ImageFacts | undefined>;
-  /** Like `readImage`, but undefined too when a blob of it is gone: it then has to be fetched again. */
+  /** Like `readImage`, but undefined too when it is damaged or a blob is gone: it then has to be fetched again. */
   readWholeImage(id: ImageId): Promise<ImageFacts | undefined>;
-  /** Newest import first. */
-  listImages(): Promise<ImageFacts[]>;
+  /** Newest import first; `damaged` are those whose record is not what was written. */
+  listImages(): Promise<{ images: ImageFacts[]; damaged: ImageId[] }>;
+  /** Of all images, the damaged ones too. */
+  listIds(): Promise<ImageId[]>;
   readExtents(id: ImageId): Promise<Extent[]>;
   /** Notes that the image was used now. */
   touchImage(id: ImageId): Promise<void>;
   /** `key`: what was asked for, in full. It may hold secrets, and only its digest is kept. */
   readRemote(key: string): Promise<RemoteRecord | undefined>;
   writeRemote(key: string, record: RemoteRecord, lease: Lease): Promise<void>;
-  /** Drops an image, and the blobs that no image needs unless another process is at work on the store. */
-  removeImage(id: ImageId, signal: AbortSignal): Promise<void>;
+  /** Drops an image, damaged or not; `sweepBlobs` afterwards frees what only it needed. */
+  removeImage(id: ImageId): Promise<void>;
+  /** Removes the blobs that no image needs, unless another process is at work on the store or one is damaged. */
+  sweepBlobs(signal: AbortSignal): Promise<void>;
 }
 
 /** Opens the store in `dir`, making it when there is none. @throws FetchError ERR_STORE_VERSION and those of exit code 8 */
@@ -82,22 +86,35 @@ export async function openStore(dir: string): Promise<Store> {
     return { ...record, lastUsedAt };
   }
 
-  async function listImages(): Promise<ImageFacts[]> {
-    const ids = (await listFiles(layout.imagesDir)).flatMap((name) =>
+  async function listIds(): Promise<ImageId[]> {
+    const names = (await listPaths(layout.imagesDir)).map((path) => basename(path));
+    return names.flatMap((name) =>
       name.endsWith('.json') ? [name.slice(0, -'.json'.length) as ImageId] : [],
     );
-    const images = await Promise.all(ids.map(readImage));
-    return images
-      .filter((image) => image !== undefined)
-      .sort((a, b) => compare(b.importedAt, a.importedAt) || compare(a.id, b.id));
   }
 
-  async function sweepBlobs(): Promise<void> {
-    const needed = new Set(
-      (await listImages()).flatMap((image) => image.blobs.map((name) => layout.blobFile(name))),
+  async function listImages(): Promise<{ images: ImageFacts[]; damaged: ImageId[] }> {
+    const damaged: ImageId[] = [];
+    const images = await Promise.all(
+      (await listIds()).map((id) =>
+        readImage(id).catch((error: unknown) => {
+          if (!isDamage(error)) throw error;
+          damaged.push(id);
+          return undefined;
+        }),
+      ),
     );
-    for (const kind of ['layer', 'aci']) {
-      const folder = join(layout.blobsDir, kind);
+    const whole = images.filter((image) => image !== undefined);
+    whole.sort((a, b) => compare(b.importedAt, a.importedAt) || compare(a.id, b.id));
+    return { images: whole, damaged: damaged.sort() };
+  }
+
+  async function removeUnneeded(): Promise<void> {
+    const { images, damaged } = await listImages();
+    // Nobody knows which blobs a damaged one needs.
+    if (damaged.length > 0) return;
+    const needed = new Set(images.flatMap((image) => image.blobs.map((name) => layout.blobFile(name))));
+    for (const folder of layout.blobDirs) {
       for (const path of await listPaths(folder)) {
         const blob = path.endsWith(INDEX_SUFFIX) ? path.slice(0, -INDEX_SUFFIX.length) : path;
         if (!needed.has(blob)) await rm(path, { force: true });
@@ -129,10 +146,14 @@ export async function openStore(dir: string): Promise<Store> {
     },
     readImage,
     async readWholeImage(id) {
-      const image = await readImage(id);
+      const image = await readImage(id).catch((error: unknown) => {
+        if (isDamage(error)) return undefined;
+        throw error;
+      });
       return image !== undefined && (await has(...image.blobs)) ? image : undefined;
     },
     listImages,
+    listIds,
     async readExtents(id) {
       const path = layout.extentsFile(id);
       const text = await readTextIfThere(path);
@@ -153,14 +174,20 @@ export async function openStore(dir: string): Promise<Store> {
     },
     writeRemote: (key, record, lease) =>
       writeFileDurably(layout.remoteFile(key), `${JSON.stringify(record)}\n`, lease.folder),
-    async removeImage(id, signal) {
-      const lock = await acquireLock(layout.lockFile(SWEEP_LOCK), owner, signal);
+    async removeImage(id) {
       try {
         await rm(layout.imageFile(id), { force: true });
         await rm(layout.extentsFile(id), { force: true });
-        if (!(await othersAtWork(layout, owner))) await sweepBlobs();
       } catch (error) {
         throw storageError(error, `cannot remove image ${id}`);
+      }
+    },
+    async sweepBlobs(signal) {
+      const lock = await acquireLock(layout.lockFile(SWEEP_LOCK), owner, signal);
+      try {
+        if (!(await othersAtWork(layout, owner))) await removeUnneeded();
+      } catch (error) {
+        throw storageError(error, 'cannot remove blobs');
       } finally {
         await lock.release();
       }
@@ -168,15 +195,14 @@ export async function openStore(dir: string): Promise<Store> {
   };
 }
 
+function isDamage(error: unknown): boolean {
+  return isFetchError(error) && error.code === 'ERR_STORE_DAMAGED';
+}
+
 async function prepare(layout: StoreLayout): Promise<void> {
   try {
-    for (const dir of [
-      layout.ingestDir,
-      layout.locksDir,
-      layout.blobsDir,
-      layout.imagesDir,
-      layout.remotesDir,
-    ]) {
+    const { ingestDir, locksDir, blobDirs, imagesDir, remotesDir } = layout;
+    for (const dir of [ingestDir, locksDir, ...blobDirs, imagesDir, remotesDir]) {
       await mkdir(dir, { recursive: true });
     }
     const text = await readTextIfThere(layout.formatFile);
@@ -208,10 +234,6 @@ function checkFormat(text: string, layout: StoreLayout): void {
     `the store ${layout.root} has format ${JSON.stringify(format)}, this version knows ${STORE_FORMAT}`,
     { stage: 'store', hint: 'use a newer version, or another folder with --dir' },
   );
-}
-
-async function listFiles(dir: string): Promise<string[]> {
-  return (await listPaths(dir)).map((path) => path.slice(path.lastIndexOf('/') + 1));
 }
 
 /** The files in the folders of `dir`. */

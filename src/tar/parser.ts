@@ -5,6 +5,7 @@ import { checkedTypeFlag, decodeHeader, type Extensions, headerSize } from './de
 import { BLOCK_BYTES, paddedBytes, type TarEntry } from './entry.js';
 import { parsePax } from './pax.js';
 import {
+  checkCount,
   continuedTable,
   createDataMapReader,
   createSparseFiller,
@@ -41,7 +42,7 @@ type State = 'header' | 'gnuMap' | 'dataMap' | 'content' | 'padding' | 'extensio
 interface SparseEntry {
   readonly entry: TarEntry;
   readonly realBytes: number;
-  pieces: readonly SparsePiece[];
+  pieces: SparsePiece[];
 }
 
 /** What stands after the end-of-archive block is ignored, as every tar program does. */
@@ -93,14 +94,14 @@ export function createTarParser(handler: TarHandler): TarParser {
       return;
     }
     const entry = decodeHeader(block, typeFlag, extensions);
-    const facts = sparseFacts(block, typeFlag, extensions.pax);
+    const facts = entry.type === 'file' ? sparseFacts(block, typeFlag, extensions.pax) : undefined;
     extensions = { pax: new Map() };
     if (facts === undefined) beginContent(entry, entry.sizeBytes);
     else beginSparse(entry, facts);
   }
 
   function beginSparse(entry: TarEntry, { map, realBytes }: SparseFacts): void {
-    sparse = { entry, realBytes, pieces: map.in === 'data' ? [] : map.pieces };
+    sparse = { entry, realBytes, pieces: map.in === 'data' ? [] : [...map.pieces] };
     if (map.in === 'gnu' && map.isContinued) state = 'gnuMap';
     else if (map.in === 'data') {
       mapReader = createDataMapReader();
@@ -110,7 +111,8 @@ export function createTarParser(handler: TarHandler): TarParser {
 
   function takeGnuMap(block: Buffer, current: SparseEntry): void {
     const { pieces, isContinued } = continuedTable(block);
-    current.pieces = [...current.pieces, ...pieces];
+    current.pieces.push(...pieces);
+    checkCount(current.pieces.length);
     if (!isContinued) beginFilling(current, current.entry.sizeBytes);
   }
 
@@ -118,7 +120,7 @@ export function createTarParser(handler: TarHandler): TarParser {
     const pieces = mapReader.push(block);
     const storedBytes = current.entry.sizeBytes - mapReader.sizeBytes();
     if (storedBytes < 0) throw invalid('a sparse file without its map');
-    if (pieces !== undefined) beginFilling({ ...current, pieces }, storedBytes);
+    if (pieces !== undefined) beginFilling({ ...current, pieces: [...pieces] }, storedBytes);
   }
 
   function beginFilling({ entry, realBytes, pieces }: SparseEntry, storedBytes: number): void {

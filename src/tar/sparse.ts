@@ -64,22 +64,39 @@ function gnuTable(
 
 /** More would be an attack: each piece is at least a block of a real file system. */
 const MAX_PIECES = 1_000_000;
+const MAX_DIGITS = 16;
+
+/** @throws FetchError ERR_TAR_INVALID */
+export function checkCount(pieces: number): void {
+  if (pieces > MAX_PIECES) throw invalid('too many pieces');
+}
 
 /** Reads the map in front of the content: decimal numbers, a line each, padded to a whole block. */
 export function createDataMapReader() {
-  let text = '';
+  const numbers: number[] = [];
+  let digits = '';
   let blocks = 0;
+
+  /** True when the last number is there; what pads the block is left out. */
+  function take(character: string): boolean {
+    if (character !== '\n') {
+      digits += character;
+      if (digits.length > MAX_DIGITS) throw invalid('a number that is none');
+      return false;
+    }
+    numbers.push(decimal(digits));
+    digits = '';
+    const count = numbers[0] as number;
+    checkCount(count);
+    return numbers.length === 1 + 2 * count;
+  }
+
   return {
     /** Takes a block of 512 bytes; the pieces once the last of them is complete. */
     push(block: Buffer): readonly SparsePiece[] | undefined {
-      text += block.toString('latin1');
       blocks += 1;
-      const lines = text.split('\n');
-      if (lines.length < 2) return undefined;
-      const count = decimal(lines[0] ?? '');
-      if (count > MAX_PIECES) throw invalid('too many pieces');
-      if (lines.length - 1 < 1 + 2 * count) return undefined;
-      return pairs(lines.slice(1, 1 + 2 * count).map(decimal));
+      for (const character of block.toString('latin1')) if (take(character)) return pairs(numbers.slice(1));
+      return undefined;
     },
     sizeBytes: () => blocks * 512,
   };
@@ -145,7 +162,8 @@ function pairs(numbers: readonly number[]): SparsePiece[] {
 
 function decimal(text: string): number {
   const value = Number(text);
-  if (!/^[0-9]{1,16}$/.test(text) || !Number.isSafeInteger(value)) throw invalid('a number that is none');
+  if (!/^[0-9]+$/.test(text) || text.length > MAX_DIGITS || !Number.isSafeInteger(value))
+    throw invalid('a number that is none');
   return value;
 }
 

@@ -1,6 +1,6 @@
 /** `aci image list` */
 
-import type { ResolvedSettings } from '../../index.js';
+import type { EventSink, ResolvedSettings } from '../../index.js';
 import { AciCommand, withEngine } from '../command.js';
 import { imageRecord, renderImageTable, sortImages } from '../image-list.js';
 import { IMAGE_LIST, IMAGE_LIST_FIELDS } from '../specs.js';
@@ -23,7 +23,10 @@ export class ImageListCommand extends AciCommand {
       full: values.full,
       legend: !values.noLegend,
     };
-    const images = await withEngine(settings, undefined, (engine) => engine.listImages());
+    const onEvent: EventSink = (event) => {
+      if (event.event === 'image.warning') this.context.stderr.write(`aci: warning: ${event.message}\n`);
+    };
+    const images = await withEngine(settings, onEvent, (engine) => engine.listImages());
     if (settings.json) this.print(JSON.stringify(sortImages(images, options).map(imageRecord)));
     else this.context.stdout.write(renderImageTable(images, options, new Date()));
     return 0;
