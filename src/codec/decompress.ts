@@ -60,6 +60,8 @@ export function createDecompressor(onOutput: Output): Decompressor {
 
   return {
     async write(chunk) {
+      // Some of the libraries take it for the end.
+      if (chunk.length === 0) return;
       inputBytes += chunk.length;
       if (stage !== undefined) return stage.write(chunk);
       start = Buffer.concat([start, chunk]);
