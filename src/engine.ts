@@ -18,7 +18,7 @@ import { parseReference } from './reference/parse.js';
 import type { Lease } from './store/lease.js';
 import { partsOf, readParts, sliceParts } from './store/parts.js';
 import { type ImageFacts, openStore } from './store/store.js';
-import type { TaskRunner } from './tasks/runner.js';
+import { createLazyRunner } from './tasks/runner.js';
 import type {
   FetchedImage,
   FetchOutcome,
@@ -103,7 +103,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     tell(event);
   };
   let lease: Promise<Lease> | undefined;
-  let pool: Promise<TaskRunner> | undefined;
+  const runner = createLazyRunner(async () => (await import('./tasks/pool.js')).createPool(workers));
   let session: Promise<Session> | undefined;
 
   function signalWith(signal: AbortSignal | undefined): AbortSignal {
@@ -116,15 +116,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     lease ??= store.lease(closing.signal);
     return lease;
   };
-  const runner = (): Promise<TaskRunner> => {
-    pool ??= import('./tasks/pool.js').then(({ createPool }) => createPool(workers));
-    return pool;
-  };
 
   async function openSession(): Promise<Session> {
-    // All at once: each takes tens of milliseconds to load.
-    const [taskRunner, { createHttpClient, DEFAULT_HTTP_OPTIONS }, heldLease] = await Promise.all([
-      runner(),
+    const [{ createHttpClient, DEFAULT_HTTP_OPTIONS }, heldLease] = await Promise.all([
       import('./http/client.js'),
       leased(),
     ]);
@@ -146,7 +140,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     const shared = {
       store,
       lease: heldLease,
-      runner: taskRunner,
+      runner,
       http,
       httpOptions,
       insecure,
@@ -235,7 +229,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       await leased();
       return uses.during(async () => {
         const facts = await named(image);
-        const report = await extractImage(store, await runner(), facts, extractOptions, signalWith(signal));
+        const report = await extractImage(store, runner, facts, extractOptions, signalWith(signal));
         await store.touchImage(facts.id);
         return report;
       });
@@ -250,8 +244,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     },
     async close() {
       closing.abort();
-      const [openRunner, open, openLease] = await Promise.allSettled([pool, session, lease]);
-      if (openRunner.status === 'fulfilled') await openRunner.value?.close();
+      const [open, openLease] = await Promise.allSettled([session, lease]);
+      await runner.close();
       if (open.status === 'fulfilled') await open.value?.http.close();
       if (openLease.status === 'fulfilled') await openLease.value?.release();
     },

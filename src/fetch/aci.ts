@@ -32,6 +32,7 @@ export async function fetchUrl(
     throw new FetchError('ERR_NOT_IN_STORE', `${sourceOf(reference)}: not in the store`, { stage: 'store' });
   }
   announce(session, reference);
+  session.runner.warmUp();
   // Two processes must not append to one partial download; the second then finds what the first one stored.
   const lock = await store.lock(`url ${key}`, signal);
   try {

@@ -50,6 +50,7 @@ export async function fetchDocker(
     message: 'image signature verification has been disabled',
   });
 
+  if (known === undefined) session.runner.warmUp();
   const registry = createRegistry(session.http, reference, {
     insecureHttp: insecure.http,
     retries: session.retries,
@@ -172,7 +173,8 @@ async function assembleLayers(
     throw error;
   } finally {
     siblings.abort();
-    for (const handle of handles) handle.release();
+    // Whoever hears of the end finds no temporary file and no lock of this image.
+    await Promise.all(handles.map((handle) => handle.release()));
   }
 }
 

@@ -52,13 +52,14 @@ export function createLayerJobs(session: SessionBase): LayerJobs {
     return job.running;
   }
 
-  function release(key: string, job: Job): void {
+  async function release(key: string, job: Job): Promise<void> {
     job.consumers -= 1;
     if (job.consumers > 0) return;
     if (jobs.get(key) === job) jobs.delete(key);
     job.controller.abort();
     // Opening may still be under way; it reports its failure to those who wait for it.
-    if (job.running === undefined) job.opened.then((layer) => layer.discard()).catch(() => undefined);
+    const ended = job.running ?? job.opened.then((layer) => layer.discard());
+    await ended.catch(() => undefined);
   }
 
   return {
@@ -67,13 +68,13 @@ export function createLayerJobs(session: SessionBase): LayerJobs {
       const shared = jobs.get(key);
       const job = shared ?? open(key, layer, source, ignoreStore);
       job.consumers += 1;
-      let isReleased = false;
-      const releaseOnce = (): void => {
-        if (!isReleased) release(key, job);
-        isReleased = true;
+      let released: Promise<void> | undefined;
+      const releaseOnce = (): Promise<void> => {
+        released ??= release(key, job);
+        return released;
       };
       // One consumer that gives up leaves the job to the others.
-      signal.addEventListener('abort', releaseOnce, { once: true });
+      signal.addEventListener('abort', () => void releaseOnce(), { once: true });
       try {
         const opened = await job.opened;
         if (shared !== undefined) {
@@ -90,7 +91,7 @@ export function createLayerJobs(session: SessionBase): LayerJobs {
           release: releaseOnce,
         };
       } catch (error) {
-        releaseOnce();
+        await releaseOnce();
         throw error;
       }
     },

@@ -6,14 +6,14 @@ import type { BlobRequest } from '../registry/client.js';
 import type { Lease } from '../store/lease.js';
 import type { Store } from '../store/store.js';
 import type { LayerFiles } from '../tasks/contract.js';
-import type { TaskRunner } from '../tasks/runner.js';
+import type { LazyRunner } from '../tasks/runner.js';
 import type { Descriptor, FetchRequest, ImageId, InsecureOptions, Labels, PullPolicy } from '../types.js';
 import type { Permits } from './permits.js';
 
 export interface SessionBase {
   readonly store: Store;
   readonly lease: Lease;
-  readonly runner: TaskRunner;
+  readonly runner: LazyRunner;
   /** For the small requests of the main thread; workers make their own of `httpOptions`. */
   readonly http: HttpClient;
   readonly httpOptions: HttpOptions;
@@ -44,8 +44,8 @@ export interface LayerHandle {
   start(): Promise<LayerResult>;
   /** What an interrupted download had left. */
   resumedBytes(): number;
-  /** Ends the download too when nobody else wants it. */
-  release(): void;
+  /** Ends the download too when nobody else wants it; resolves when nothing of it is at work any more. */
+  release(): Promise<void>;
 }
 
 export interface LayerResult {

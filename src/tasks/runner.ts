@@ -18,6 +18,32 @@ export interface RunOptions {
   readonly onNote?: ((note: TaskNote) => void) | undefined;
 }
 
+/** A runner that is made when it is first needed. */
+export interface LazyRunner extends TaskRunner {
+  /** Makes it now, beside what the caller goes on with. */
+  warmUp(): void;
+}
+
+/** An answer out of the store should not wait for threads that have nothing to do. */
+export function createLazyRunner(create: () => Promise<TaskRunner>): LazyRunner {
+  let made: Promise<TaskRunner> | undefined;
+  const make = (): Promise<TaskRunner> => {
+    made ??= create();
+    return made;
+  };
+  return {
+    async run(name, input, options) {
+      return (await make()).run(name, input, options);
+    },
+    // Whoever runs a task meets the failure.
+    warmUp: () => void make().catch(() => undefined),
+    async close() {
+      const runner = await made?.catch(() => undefined);
+      await runner?.close();
+    },
+  };
+}
+
 /** Runs every task on the calling thread. */
 export function createInlineRunner(handlers: TaskHandlers): TaskRunner {
   return {
