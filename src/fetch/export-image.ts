@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { link, open, rename, rm } from 'node:fs/promises';
+import { link, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { createSha512 } from '../../wasm/sha512.js';
@@ -37,31 +37,58 @@ async function exportToFile(
   { path, overwrite }: { readonly path: string; readonly overwrite: boolean },
   signal: AbortSignal,
 ): Promise<void> {
-  const final = resolve(path);
-  const temp = join(dirname(final), `.${basename(final)}.${randomUUID()}`);
   try {
-    const file = await open(temp, 'wx', 0o644);
+    const existing = await stat(path).catch(ifMissing);
+    if (existing !== undefined && !existing.isFile()) {
+      // A device or a pipe is written to; putting a file in its place would take it away from everybody.
+      await writeFileOf(parts, id, path, 'w', signal);
+      return;
+    }
+    if (existing !== undefined && !overwrite) throw fileExists(path);
+    // Behind a symbolic link it is the file that is replaced.
+    const final = existing === undefined ? resolve(path) : await realpath(path);
+    const temp = join(dirname(final), `.${basename(final)}.${randomUUID()}`);
     try {
-      await writeParts(parts, id, async (chunk) => void (await file.writeFile(chunk)), signal);
-      await file.datasync();
+      await writeFileOf(parts, id, temp, 'wx', signal);
+      // A link, unlike a rename, does not replace what came there in the meantime.
+      if (overwrite) await rename(temp, final);
+      else await link(temp, final);
     } finally {
-      await file.close();
+      await rm(temp, { force: true });
     }
-    // A link, unlike a rename, does not replace what came there in the meantime.
-    if (overwrite) await rename(temp, final);
-    else await link(temp, final);
   } catch (error) {
-    if (errnoOf(error) === 'EEXIST') {
-      throw new FetchError('ERR_USAGE', `${path} exists`, {
-        stage: 'usage',
-        hint: 'replace it with --overwrite',
-        cause: error,
-      });
-    }
+    if (errnoOf(error) === 'EEXIST') throw fileExists(path, error);
     throw storageError(error, `cannot write ${path}`);
-  } finally {
-    await rm(temp, { force: true });
   }
+}
+
+async function writeFileOf(
+  parts: readonly ExtentPart[],
+  id: string,
+  path: string,
+  flags: 'w' | 'wx',
+  signal: AbortSignal,
+): Promise<void> {
+  const file = await open(path, flags, 0o644);
+  try {
+    await writeParts(parts, id, async (chunk) => void (await file.writeFile(chunk)), signal);
+    // Devices and pipes have nothing to sync.
+    if (flags === 'wx') await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+function ifMissing(error: unknown): undefined {
+  if (errnoOf(error) !== 'ENOENT') throw error;
+}
+
+function fileExists(path: string, cause?: unknown): FetchError {
+  return new FetchError('ERR_USAGE', `${path} exists`, {
+    stage: 'usage',
+    hint: 'replace it with --overwrite',
+    cause,
+  });
 }
 
 async function writeParts(

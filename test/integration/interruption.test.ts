@@ -1,0 +1,170 @@
+/** Signals and kills in the middle of a fetch: a quick end, nothing half-visible, and a download that goes on. */
+
+import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFile } from 'node:fs/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { storeLayout } from '../../src/store/layout.js';
+import { buildDockerImage, type DockerImage } from '../support/images/docker.js';
+import { createRandom } from '../support/images/random.js';
+import { startAci } from '../support/process.js';
+import { startRegistry, type TestRegistry } from '../support/servers/registry.js';
+import { tempDir } from '../support/temp.js';
+import { fetchOne, INSECURE } from './support/commands.js';
+import { withEngine } from './support/engine.js';
+import { killAtRandomMoments } from './support/kills.js';
+
+const random = createRandom(11);
+const image: DockerImage = buildDockerImage({
+  layers: [
+    [{ path: 'base', data: random.bytes(4_000_000) }],
+    [{ path: 'top', data: random.bytes(2_000_000) }],
+  ],
+});
+const layerBytes = image.layers.reduce((sum, { bytes }) => sum + bytes.length, 0);
+
+let registry: TestRegistry;
+let id: string;
+beforeAll(async () => {
+  registry = await startRegistry();
+  registry.push('team/app', '1', image);
+  id = (await fetchOne(app())).id;
+});
+afterAll(() => registry.close());
+afterEach(() => {
+  registry.setFaults([]);
+  registry.requests.length = 0;
+});
+
+const app = (): string => `docker://${registry.host}/team/app:1`;
+const slow = { match: '/blobs/', fault: { kind: 'slow', bytesPerSecond: 800_000 } } as const;
+const servedBytes = (): number =>
+  registry.requestsTo('/blobs/').reduce((sum, { sentBytes }) => sum + sentBytes, 0);
+
+/** Starts a slow fetch and resolves when some of the base layer is in its partial file. */
+async function startSlowFetch(dir: string) {
+  registry.setFaults([slow]);
+  registry.requests.length = 0;
+  const running = startAci(['fetch', INSECURE, app()], { dir });
+  const partial = storeLayout(dir).partialFile(image.layers[0]?.digest ?? '');
+  while (!existsSync(partial) || readFileSync(partial).length < 200_000) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return { running, partial };
+}
+
+/** What a fetch has left besides partial downloads: folders, temporary files, locks, images, blobs. */
+function leftovers(dir: string): string[] {
+  const layout = storeLayout(dir);
+  const inside = (folder: string): string[] => readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  return [
+    ...inside(layout.ingestDir).filter((name) => !name.endsWith('.part')),
+    ...inside(layout.locksDir),
+    ...inside(layout.imagesDir),
+    ...layout.blobDirs.flatMap(inside),
+  ];
+}
+
+describe('a fetch that is interrupted', () => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('by %s ends at once, and the next one goes on where it was', async (signal, exitCode) => {
+    const dir = tempDir();
+    const { running, partial } = await startSlowFetch(dir);
+    const startedAt = performance.now();
+    running.kill(signal);
+    const { code, stdout, stderr } = await running.done;
+    expect(performance.now() - startedAt).toBeLessThan(2000);
+    expect([code, stdout]).toEqual([exitCode, '']);
+    expect(stderr).toContain('interrupted');
+    expect(leftovers(dir)).toEqual([]);
+    const kept = readFileSync(partial).length;
+    expect(kept).toBeGreaterThan(100_000);
+
+    registry.setFaults([]);
+    registry.requests.length = 0;
+    expect((await fetchOne(app(), { dir })).id).toBe(id);
+    const ranges = registry.requestsTo(image.layers[0]?.digest ?? '').map(({ range }) => range);
+    expect(ranges).toEqual([`bytes=${kept}-`]);
+    expect(readdirSync(storeLayout(dir).ingestDir)).toEqual([]);
+  });
+
+  it('twice ends without waiting for anything', async () => {
+    const { running } = await startSlowFetch(tempDir());
+    const startedAt = performance.now();
+    running.kill('SIGINT');
+    running.kill('SIGINT');
+    expect((await running.done).code).toBe(130);
+    expect(performance.now() - startedAt).toBeLessThan(1500);
+  });
+
+  it('through its signal rejects with ERR_ABORTED and leaves nothing but what it has downloaded', async () => {
+    const storeDir = tempDir();
+    registry.setFaults([slow]);
+    await withEngine({ storeDir }, async (engine) => {
+      const controller = new AbortController();
+      const fetching = engine.fetch({ image: app() }, controller.signal);
+      await registry.waitForRequest(image.layers[0]?.digest ?? '');
+      controller.abort();
+      await expect(fetching).rejects.toMatchObject({ code: 'ERR_ABORTED', exitCode: 130 });
+    });
+    expect(leftovers(storeDir)).toEqual([]);
+  });
+});
+
+describe('what a killed process leaves', () => {
+  it('does no harm at whatever moment it was killed', async () => {
+    await killAtRandomMoments({ kills: 6, registry, image: app(), id });
+  });
+
+  it.each([
+    ['has a wrong byte', (path: string) => flipByte(path, 1000)],
+    ['is longer than the layer', (path: string) => appendFile(path, Buffer.alloc(5_000_000))],
+    ['is empty', (path: string) => truncateSync(path, 0)],
+  ])('is replaced where the partial download %s', async (_, damage) => {
+    const dir = tempDir();
+    const { running, partial } = await startSlowFetch(dir);
+    running.kill('SIGINT');
+    await running.done;
+    await damage(partial);
+    registry.setFaults([]);
+    registry.requests.length = 0;
+    expect((await fetchOne(app(), { dir })).id).toBe(id);
+    expect(servedBytes()).toBeGreaterThan(layerBytes / 2);
+  });
+
+  it('of finished layers is not downloaded again', async () => {
+    const dir = tempDir();
+    const [base, top] = image.layers;
+    registry.setFaults([{ match: base?.digest ?? '', fault: { kind: 'stall', afterBytes: 300_000 } }]);
+    const running = startAci(['fetch', INSECURE, app()], { dir });
+    const topBlob = storeLayout(dir).indexFile(top?.digest as never);
+    while (!existsSync(topBlob)) await new Promise((resolve) => setTimeout(resolve, 20));
+    running.kill('SIGKILL');
+    await running.done;
+    registry.setFaults([]);
+    registry.requests.length = 0;
+    expect((await fetchOne(app(), { dir })).id).toBe(id);
+    expect(registry.requestsTo(top?.digest ?? '')).toEqual([]);
+  });
+});
+
+describe('an engine', () => {
+  it('leaves no threads and no open files behind', async () => {
+    const count = (what: 'fd' | 'task'): number => readdirSync(`/proc/self/${what}`).length;
+    const fetchAndClose = (): Promise<unknown> => withEngine({}, (engine) => engine.fetch({ image: app() }));
+    await fetchAndClose();
+    const before = { fd: count('fd'), task: count('task') };
+    for (let round = 0; round < 8; round++) await fetchAndClose();
+    // Sockets of the test server close a moment later.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(count('fd')).toBeLessThanOrEqual(before.fd + 3);
+    expect(count('task')).toBeLessThanOrEqual(before.task + 1);
+  });
+});
+
+function flipByte(path: string, offset: number): void {
+  const bytes = readFileSync(path);
+  bytes[offset] = (bytes[offset] ?? 0) ^ 0xff;
+  writeFileSync(path, bytes);
+}
