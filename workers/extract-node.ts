@@ -11,10 +11,9 @@ import {
   lutimesSync,
   mkdirSync,
   openSync,
-  rmSync,
   symlinkSync,
+  unlinkSync,
 } from 'node:fs';
-import { join } from 'node:path';
 import { FetchError, storageError } from '../src/errors.js';
 import { type ByteString, displayPath, type TarEntry } from '../src/tar/entry.js';
 import { parentPath } from '../src/tar/path.js';
@@ -26,13 +25,14 @@ export function nodeSink(directory: string): ExtractSink {
   const isRoot = process.getuid?.() === 0;
   const directories: TarEntry[] = [];
   const checkedParents = new Set<ByteString>(['']);
-  let special = 0;
+  const special = new Set<ByteString>();
   let withXattrs = 0;
   let fd: number | undefined;
   let position = 0;
   let current: TarEntry | undefined;
 
-  const target = (path: ByteString): string => join(directory, Buffer.from(path, 'latin1').toString('utf8'));
+  const root = Buffer.from(`${directory}/`).toString('latin1');
+  const target = (path: ByteString): Buffer => Buffer.from(root + path, 'latin1');
 
   /** Makes missing folders, and refuses to write below anything that is not a real folder. */
   function ensureParent(path: ByteString): void {
@@ -64,7 +64,7 @@ export function nodeSink(directory: string): ExtractSink {
       directories.push(entry);
       return;
     }
-    rmSync(path, { force: true });
+    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) unlinkSync(path);
     if (entry.type === 'file') {
       fd = openSync(
         path,
@@ -74,10 +74,10 @@ export function nodeSink(directory: string): ExtractSink {
       position = 0;
     } else if (entry.type === 'symlink') {
       symlinkSync(Buffer.from(entry.linkPath, 'latin1'), path);
-    } else if (entry.type === 'hardlink') {
+    } else if (entry.type === 'hardlink' && !special.has(entry.linkPath)) {
       ensureParent(entry.linkPath);
       linkSync(target(entry.linkPath), path);
-    } else special += 1;
+    } else special.add(entry.path);
   }
 
   function guarded(action: () => void): void {
@@ -110,7 +110,7 @@ export function nodeSink(directory: string): ExtractSink {
       for (const entry of directories.reverse()) guarded(() => setMetadata(entry));
       return [
         ...(isRoot ? [] : ['owners: only root can set them']),
-        ...(special > 0 ? [`${special} device nodes and fifos: that needs GNU tar`] : []),
+        ...(special.size > 0 ? [`${special.size} device nodes and fifos: that needs GNU tar`] : []),
         ...(withXattrs > 0 ? [`extended attributes of ${withXattrs} entries: that needs GNU tar`] : []),
       ];
     },

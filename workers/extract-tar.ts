@@ -6,7 +6,7 @@ import { access, constants } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { type ErrorCode, FetchError } from '../src/errors.js';
 import { encodeHeader, endOfArchive } from '../src/tar/encode.js';
-import { paddedBytes } from '../src/tar/entry.js';
+import { type ByteString, paddedBytes } from '../src/tar/entry.js';
 import type { ExtractSink } from './extract-sink.js';
 
 const CANDIDATES = ['/usr/bin/tar', '/bin/tar', '/usr/local/bin/gtar', '/opt/homebrew/bin/gtar'];
@@ -34,15 +34,16 @@ export function systemTarSink(program: string, directory: string): ExtractSink {
   const isRoot = process.getuid?.() === 0;
   const tar = spawn(program, tarArguments(directory, isRoot), { stdio: ['pipe', 'ignore', 'pipe'], env: {} });
   const exited = exitOf(tar);
-  let skipped = 0;
+  const skipped = new Set<ByteString>();
   let isSkipped = false;
   let sizeBytes = 0;
   let pending: Buffer[] = [];
 
   return {
     entry(entry) {
-      isSkipped = !isRoot && (entry.type === 'char' || entry.type === 'block');
-      if (isSkipped) skipped += 1;
+      const isDevice = entry.type === 'char' || entry.type === 'block';
+      isSkipped = !isRoot && (isDevice || (entry.type === 'hardlink' && skipped.has(entry.linkPath)));
+      if (isSkipped) skipped.add(entry.path);
       else pending.push(encodeHeader(entry));
       sizeBytes = entry.sizeBytes;
     },
@@ -66,7 +67,7 @@ export function systemTarSink(program: string, directory: string): ExtractSink {
       if (isRoot) return [];
       return [
         'owners: only root can set them',
-        ...(skipped > 0 ? [`${skipped} device nodes: only root can make them`] : []),
+        ...(skipped.size > 0 ? [`${skipped.size} device nodes: only root can make them`] : []),
       ];
     },
     abort: () => void tar.kill('SIGKILL'),

@@ -1,8 +1,15 @@
 /** The entry of a worker thread: each task as a named export that turns messages into a call and a result. */
 
-import { type MessagePort, threadId } from 'node:worker_threads';
+import { type MessagePort, parentPort, threadId } from 'node:worker_threads';
 import { abortedError, toWire } from '../src/errors.js';
-import type { CancelMessage, TaskEnvelope, TaskHandler, TaskName, Tasks } from '../src/tasks/contract.js';
+import type {
+  CancelMessage,
+  LoadedMessage,
+  TaskEnvelope,
+  TaskHandler,
+  TaskName,
+  Tasks,
+} from '../src/tasks/contract.js';
 import { assemble as assembleHandler } from './assemble.js';
 import { extract as extractHandler } from './extract.js';
 import { fetchAci as fetchAciHandler } from './fetch-aci.js';
@@ -35,3 +42,6 @@ export const fetchLayer = threaded<'fetchLayer'>(fetchLayerHandler);
 export const fetchAci = threaded<'fetchAci'>(fetchAciHandler);
 export const assemble = threaded<'assemble'>(assembleHandler);
 export const extract = threaded<'extract'>(extractHandler);
+
+// In the next turn, when all that has to do with loading is done.
+setImmediate(() => parentPort?.postMessage({ loaded: true } satisfies LoadedMessage));

@@ -25,6 +25,8 @@ const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
  */
 export function createAciInspector(): AciInspector {
   const paths = new Set<string>();
+  /** Names of hard links by their targets. */
+  const links = new Map<string, string>();
   const chunks: Buffer[] = [];
   let inManifest = false;
   let manifestOffset: number | undefined;
@@ -36,6 +38,7 @@ export function createAciInspector(): AciInspector {
       if (paths.has(path)) throw invalid(`two entries ${JSON.stringify(displayPath(path))}`);
       paths.add(path);
       if (path !== 'manifest') hasRootfs = true;
+      if (entry.type === 'hardlink') links.set(normalizePath(entry.linkPath), path);
       inManifest = path === 'manifest';
       if (inManifest) manifestOffset = parser.position();
     },
@@ -52,6 +55,9 @@ export function createAciInspector(): AciInspector {
       parser.end();
       if (manifestOffset === undefined) throw invalid('no manifest');
       if (!hasRootfs) throw invalid('no rootfs');
+      for (const [target, path] of links) {
+        if (!paths.has(target)) throw invalid(`hard link ${JSON.stringify(displayPath(path))} to nothing`);
+      }
       return { manifest: { bytes: Buffer.concat(chunks), offset: manifestOffset } };
     },
   };

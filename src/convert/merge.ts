@@ -26,7 +26,7 @@ export interface LayerMerge {
  * | found | decision |
  * |---|---|
  * | a path twice in one layer | odd: the last one counts, and it is still to come |
- * | a hard link to what this layer does not have before it, or to something hidden | odd |
+ * | a hard link to itself, to what this layer does not have before it, or to something hidden | odd |
  * | an entry below something that is not a directory in its own layer | odd |
  * | an entry that is no directory where an upper layer put files below | odd: perhaps a symbolic link to follow |
  * | the root directory anywhere but first in the top layer | odd: its header stands first in an ACI |
@@ -79,7 +79,7 @@ export function createLayerMerge(): LayerMerge {
     own.set(path, { isDirectory, kept: !hidden });
     if (hidden) return 'hide';
     if (entry.type === 'h') {
-      const target = own.get(entry.link ?? '');
+      const target = entry.link === path ? undefined : own.get(entry.link ?? '');
       if (target === undefined || !target.kept || target.isDirectory) return 'odd';
     }
     return 'keep';

@@ -77,6 +77,7 @@ function applyLayer(root: Directory, layer: number, entries: readonly IndexEntry
   }
   // Links that stand before their target.
   for (const entry of early) {
+    if (isReplacedLater(root, { layer, entry })) continue;
     if (!applyEntry(root, { layer, entry })) {
       throw invalid(
         entry.path,
@@ -84,6 +85,12 @@ function applyLayer(root: Directory, layer: number, entries: readonly IndexEntry
       );
     }
   }
+}
+
+/** Whether a later entry of the same layer has the path of this one. */
+function isReplacedLater(root: Directory, { layer, entry }: Source): boolean {
+  const node = findDirectory(root, parentPath(entry.path), 'find')?.children.get(baseName(entry.path));
+  return node?.source?.layer === layer && node.source.entry.offset > entry.offset;
 }
 
 /** False for a hard link whose target is not there. */

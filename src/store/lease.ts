@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { storageError } from '../errors.js';
 import { readTextIfThere } from './files.js';
 import type { StoreLayout } from './layout.js';
-import { acquireLock, startHeartbeat } from './lock.js';
+import { acquireLock, dropDeadLocks, startHeartbeat } from './lock.js';
 import { isAlive, type Owner, parseOwner } from './owner.js';
 
 export interface Lease {
@@ -27,6 +27,7 @@ export async function takeLease(layout: StoreLayout, owner: Owner, signal: Abort
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, OWNER_FILE), JSON.stringify(owner));
     await dropDeadLeases(layout);
+    await dropDeadLocks(layout.locksDir);
   } catch (error) {
     throw storageError(error, `cannot write ${layout.ingestDir}`);
   } finally {

@@ -1,18 +1,19 @@
 /** Locks between processes that use one store, as files that name their owner. */
 
 import { randomUUID } from 'node:crypto';
-import { link, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { abortedError, errnoOf, storageError } from '../errors.js';
 import { readTextIfThere } from './files.js';
-import { HEARTBEAT_MS, isAlive, type Owner, parseOwner } from './owner.js';
+import { HEARTBEAT_DEAD_MS, HEARTBEAT_MS, isAlive, type Owner, parseOwner } from './owner.js';
 
 export interface Lock {
   release(): Promise<void>;
 }
 
 const POLL_MS = 50;
+const TEMP_SUFFIX = '.tmp';
 
 /**
  * Waits until `path` is ours. The file is linked into place with its content, so it is never seen half-written;
@@ -20,7 +21,7 @@ const POLL_MS = 50;
  * @throws FetchError ERR_ABORTED, ERR_PERMISSION, ERR_NO_SPACE, ERR_IO
  */
 export async function acquireLock(path: string, owner: Owner, signal: AbortSignal): Promise<Lock> {
-  const own = join(dirname(path), `${randomUUID()}.tmp`);
+  const own = join(dirname(path), `${randomUUID()}${TEMP_SUFFIX}`);
   try {
     await writeFile(own, JSON.stringify(owner), { flag: 'wx' });
     while (!(await tryLink(own, path))) {
@@ -42,6 +43,23 @@ export async function acquireLock(path: string, owner: Owner, signal: AbortSigna
       return rm(path, { force: true });
     },
   };
+}
+
+/** Removes the locks of dead processes from the folder, and the files that those had made locks of. */
+export async function dropDeadLocks(dir: string): Promise<void> {
+  for (const name of await readdir(dir)) {
+    const path = join(dir, name);
+    if (!name.endsWith(TEMP_SUFFIX)) await removeIfDead(path);
+    else if (await isDeadTemp(path)) await rm(path, { force: true });
+  }
+}
+
+/** One that names nobody may be about to be written. */
+async function isDeadTemp(path: string): Promise<boolean> {
+  const content = await readTextIfThere(path);
+  if (content === undefined) return false;
+  if (parseOwner(content) !== undefined) return isDead(path, content);
+  return (await ageMsOf(path)) > HEARTBEAT_DEAD_MS;
 }
 
 /** Touches a file now and then, as the sign of life for processes that cannot see this one. */
@@ -68,7 +86,7 @@ async function tryLink(from: string, to: string): Promise<boolean> {
 async function removeIfDead(path: string): Promise<void> {
   const seen = await readTextIfThere(path);
   if (seen === undefined || !(await isDead(path, seen))) return;
-  const aside = join(dirname(path), `${randomUUID()}.stale`);
+  const aside = join(dirname(path), `${randomUUID()}${TEMP_SUFFIX}`);
   try {
     await rename(path, aside);
   } catch (error) {
@@ -81,10 +99,14 @@ async function removeIfDead(path: string): Promise<void> {
 }
 
 async function isDead(path: string, content: string): Promise<boolean> {
-  const ageMs = await stat(path).then(
+  const owner = parseOwner(content);
+  return owner === undefined || !isAlive(owner, await ageMsOf(path));
+}
+
+/** 0 for a file that is gone. */
+async function ageMsOf(path: string): Promise<number> {
+  return stat(path).then(
     (facts) => Date.now() - facts.mtimeMs,
     () => 0,
   );
-  const owner = parseOwner(content);
-  return owner === undefined || !isAlive(owner, ageMs);
 }

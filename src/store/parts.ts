@@ -1,7 +1,7 @@
 /** Reads an image out of its parts, the one way in which export, extract and verify do. */
 
 import { closeSync, openSync, readSync } from 'node:fs';
-import { FetchError, storageError } from '../errors.js';
+import { errnoOf, FetchError, storageError } from '../errors.js';
 import type { StoreLayout } from './layout.js';
 import type { Extent } from './records.js';
 
@@ -71,6 +71,9 @@ function openPart(path: string): number {
   try {
     return openSync(path, 'r');
   } catch (error) {
+    if (errnoOf(error) === 'ENOENT') {
+      throw new FetchError('ERR_STORE_DAMAGED', `${path} is gone`, { stage: 'store', cause: error });
+    }
     throw storageError(error, `cannot read ${path}`);
   }
 }

@@ -58,6 +58,7 @@ export function parseImageRecord(text: string, path: string): ImageRecord {
     typeof record.id === 'string' &&
     typeof record.name === 'string' &&
     typeof record.labels === 'object' &&
+    record.labels !== null &&
     typeof record.sizeBytes === 'number' &&
     typeof record.manifest?.offset === 'number' &&
     typeof record.importedAt === 'string' &&
@@ -102,6 +103,7 @@ export function parseExtents(text: string, path: string): Extent[] {
   if (!Array.isArray(blobs) || !Array.isArray(extents)) throw damaged(path);
   return extents.map((item) => {
     if (typeof item === 'string') return { bytes: Buffer.from(item, 'base64') };
+    if (!Array.isArray(item)) throw damaged(path);
     const [place, offset, sizeBytes] = item as number[];
     const blob = blobs[place ?? -1];
     if (blob === undefined || offset === undefined || sizeBytes === undefined) throw damaged(path);

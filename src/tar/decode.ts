@@ -54,8 +54,8 @@ export function decodeHeader(block: Buffer, typeFlag: string, extensions: Extens
     mtimeSeconds: time.seconds,
     mtimeNanoseconds: time.nanoseconds,
     linkPath: isLink ? linkPath : '',
-    deviceMajor: isDevice ? number(block, 329, 8, 'device major') : 0,
-    deviceMinor: isDevice ? number(block, 337, 8, 'device minor') : 0,
+    deviceMajor: isDevice ? deviceNumber(block, 329, 'device major') : 0,
+    deviceMinor: isDevice ? deviceNumber(block, 337, 'device minor') : 0,
     xattrs: xattrsOf(pax),
   };
 }
@@ -83,6 +83,13 @@ function entryType(typeFlag: string, path: ByteString): EntryType {
     default:
       throw invalid(`${displayPath(path)}: entries of type ${JSON.stringify(typeFlag)} are not supported`);
   }
+}
+
+/** No PAX record holds one, so it must fit the octal field that it is written to again; Linux has 20 bits. */
+function deviceNumber(block: Buffer, offset: number, what: string): number {
+  const value = number(block, offset, 8, what);
+  if (value > 0o7777777) throw invalid(`${what} is out of range`);
+  return value;
 }
 
 function xattrsOf(pax: PaxRecords): ReadonlyMap<ByteString, ByteString> {

@@ -52,9 +52,9 @@ export function paxInteger(records: PaxRecords, key: string): number | undefined
 export function paxTime(records: PaxRecords): { seconds: number; nanoseconds: number } | undefined {
   const text = records.get('mtime');
   if (text === undefined || text === '') return undefined;
-  const match = /^(-?)([0-9]{1,15})(?:\.([0-9]*))?$/.exec(text);
-  if (match === null) throw invalid('mtime is not a time');
-  const whole = Number(match[2]);
+  const match = /^(-?)([0-9]{1,16})(?:\.([0-9]*))?$/.exec(text);
+  const whole = Number(match?.[2]);
+  if (match === null || !Number.isSafeInteger(whole)) throw invalid('mtime is not a time');
   const nanoseconds = Number((match[3] ?? '').slice(0, 9).padEnd(9, '0'));
   if (match[1] !== '-') return { seconds: whole, nanoseconds };
   if (nanoseconds === 0) return { seconds: whole === 0 ? 0 : -whole, nanoseconds: 0 };

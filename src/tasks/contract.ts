@@ -140,6 +140,11 @@ export interface CancelMessage {
   readonly cancel: true;
 }
 
+/** From a worker, once: it has loaded, and may be ended from now on. */
+export interface LoadedMessage {
+  readonly loaded: true;
+}
+
 /** From a worker: the result, and which thread it was. A class thrown across threads arrives as a bare Error. */
 export type TaskEnvelope<T> = { readonly thread: number } & (
   | { readonly ok: true; readonly value: T }

@@ -3,7 +3,7 @@
 import { MessageChannel } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { abortedError, FetchError, fromWire, throwIfAborted } from '../errors.js';
-import type { CancelMessage, TaskEnvelope, TaskName, TaskNote, Tasks } from './contract.js';
+import type { CancelMessage, LoadedMessage, TaskEnvelope, TaskName, TaskNote, Tasks } from './contract.js';
 import type { RunOptions, TaskRunner } from './runner.js';
 
 /**
@@ -14,6 +14,9 @@ const TASKS_PER_WORKER = 1024;
 
 /** How long a cancelled task may take to end by itself before its thread is ended. */
 const GRACE_MS = 700;
+
+/** How long `close` waits for threads that are still loading. */
+const LOAD_MS = 5000;
 
 const ASSEMBLER: TaskName = 'assemble';
 
@@ -53,6 +56,12 @@ export function createPool(workers: number): TaskRunner {
     // Parked threads would freeze the sockets that their tasks wait for.
     atomics: 'disabled',
     recordTiming: false,
+  });
+  let loading = workers;
+  let onAllLoaded = (): void => {};
+  pool.on('message', (_: LoadedMessage) => {
+    loading -= 1;
+    if (loading === 0) onAllLoaded();
   });
   let deadThread: unknown;
   pool.on('error', (error: unknown) => {
@@ -99,5 +108,19 @@ export function createPool(workers: number): TaskRunner {
     }
   }
 
-  return { run, close: () => pool.destroy() };
+  /** Node aborts the whole process when a thread is ended while it links a module that is `require`d. */
+  async function close(): Promise<void> {
+    if (loading > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, LOAD_MS);
+        onAllLoaded = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    await pool.destroy();
+  }
+
+  return { run, close };
 }

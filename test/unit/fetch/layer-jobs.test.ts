@@ -1,0 +1,246 @@
+/** Layers on their way: fetched once for all who want them, from a real registry into a real store. */
+
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { EngineEvent } from '../../../src/events.js';
+import { createLayerJobs } from '../../../src/fetch/layer-jobs.js';
+import { createPermits } from '../../../src/fetch/permits.js';
+import type { LayerHandle, LayerSource, SessionBase } from '../../../src/fetch/session.js';
+import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/client.js';
+import { layerBlob } from '../../../src/store/layout.js';
+import { openStore } from '../../../src/store/store.js';
+import { createLazyRunner } from '../../../src/tasks/runner.js';
+import type { Descriptor } from '../../../src/types.js';
+import { buildDockerImage } from '../../support/images/docker.js';
+import { createRandom } from '../../support/images/random.js';
+import { inlineRunner } from '../../support/layer-assembly.js';
+import type { FaultPlan } from '../../support/servers/faults.js';
+import { startRegistry, type TestRegistry } from '../../support/servers/registry.js';
+import { startClient } from '../http/server.js';
+import { addLayer, NEVER, newStore } from '../store/stored-images.js';
+
+const image = buildDockerImage({
+  layers: [[{ path: 'big', data: createRandom(1).bytes(300_000) }], [{ path: 'small', data: 'x' }]],
+});
+const [big, small] = image.layers.map(
+  ({ digest, bytes, mediaType }): Descriptor => ({ digest, mediaType, sizeBytes: bytes.length }),
+) as [Descriptor, Descriptor];
+
+interface Setup {
+  readonly registry: TestRegistry;
+  readonly session: SessionBase;
+  readonly dir: string;
+  readonly events: EngineEvent[];
+  readonly jobs: ReturnType<typeof createLayerJobs>;
+  source(name: string, fields?: Partial<LayerSource>): LayerSource;
+  /** What was asked of the registry for a layer. */
+  downloads(layer: Descriptor): number;
+}
+
+async function setUp(faults: FaultPlan = [], retries = 0): Promise<Setup> {
+  const registry = await startRegistry({ faults });
+  onTestFinished(() => registry.close());
+  registry.push('test', 'latest', image);
+  const { store, lease, dir } = await newStore();
+  const events: EngineEvent[] = [];
+  const httpOptions = { ...DEFAULT_HTTP_OPTIONS, insecureHttp: true };
+  const session: SessionBase = {
+    store,
+    lease,
+    runner: createLazyRunner(async () => inlineRunner),
+    http: startClient(),
+    httpOptions,
+    insecure: { http: true, image: true, tls: false, pubkey: false },
+    retries,
+    permits: createPermits({ connections: 4, connectionsPerHost: 4, memoryBytes: 2 ** 30 }),
+    emit: (event) => void events.push(event),
+  };
+  const source = (name: string, fields: Partial<LayerSource> = {}): LayerSource => ({
+    image: name,
+    priority: 0,
+    request: () => ({ url: `${registry.url}/v2/test/blobs/${big.digest}` }),
+    refreshAuthorization: async () => {},
+    ...fields,
+  });
+  const downloads = ({ digest }: Descriptor): number => registry.requestsTo(digest).length;
+  return { registry, session, dir, events, jobs: createLayerJobs(session), source, downloads };
+}
+
+const kinds = (events: readonly EngineEvent[]): string[] =>
+  events.map((event) => `${event.event} ${'image' in event ? event.image : ''}`);
+
+/** Files of downloads in the ingest folder that are not finished, of all leases. */
+function leftovers({ session: { store, lease } }: Setup): string[] {
+  const inLease = readdirSync(lease.folder).filter((name) => name !== 'owner.json');
+  return [...inLease, ...readdirSync(store.layout.ingestDir).filter((name) => name.endsWith('.part'))];
+}
+
+const locks = ({ session: { store } }: Setup): string[] => readdirSync(store.layout.locksDir);
+
+describe('a layer', () => {
+  it('comes into the store, converted', async () => {
+    const setup = await setUp();
+    const { jobs, source, session, events } = setup;
+    const handle = await jobs.open(big, source('a'), false, NEVER);
+    expect(setup.downloads(big)).toBe(0);
+    expect(await handle.start()).toEqual({ downloadedBytes: big.sizeBytes });
+    expect(await session.store.hasLayer(big.digest)).toBe(true);
+    const tar = readFileSync(session.store.layout.blobFile(layerBlob(big.digest)));
+    expect(tar.toString('latin1', 0, 10)).toBe('rootfs/big');
+    expect(kinds(events)).toEqual(['blob.started a', 'blob.done a']);
+    expect([handle.resumedBytes(), leftovers(setup), locks(setup)]).toEqual([0, [], []]);
+    await handle.release();
+  });
+
+  it('that two images want is downloaded once, for the first of them', async () => {
+    const setup = await setUp();
+    const { jobs, source } = setup;
+    const handles = await Promise.all([
+      jobs.open(big, source('a'), false, NEVER),
+      jobs.open(big, source('b'), false, NEVER),
+    ]);
+    const results = await Promise.all(handles.map((handle) => handle.start()));
+    expect(results.map(({ downloadedBytes }) => downloadedBytes)).toEqual([big.sizeBytes, 0]);
+    expect(setup.downloads(big)).toBe(1);
+    expect(kinds(setup.events).sort()).toEqual(['blob.cached b', 'blob.done a', 'blob.started a']);
+    expect(handles[0]?.files).toEqual(handles[1]?.files);
+    for (const handle of handles) await handle.release();
+  });
+
+  it('that the store has is not downloaded, unless the store is left out', async () => {
+    const setup = await setUp();
+    const { jobs, source, session } = setup;
+    await addLayer(session.store, session.lease, 'x');
+    await (await jobs.open(big, source('a'), false, NEVER)).start();
+    const stored = await jobs.open({ ...big }, source('b'), false, NEVER);
+    expect(await stored.start()).toEqual({ downloadedBytes: 0 });
+    await stored.release();
+    const again = await jobs.open(big, source('c'), true, NEVER);
+    expect(await again.start()).toEqual({ downloadedBytes: big.sizeBytes });
+    await again.release();
+    expect(setup.downloads(big)).toBe(2);
+  });
+
+  it('that another process fetches is waited for', async () => {
+    const setup = await setUp();
+    const { jobs, source, session, dir } = setup;
+    const other = await openStore(dir);
+    const lock = await other.lock(`layer ${small.digest}`, NEVER);
+    const opening = jobs.open(small, source('a'), false, NEVER);
+    const lease = await other.lease(NEVER);
+    // It brings the layer meanwhile.
+    for (const kind of ['tar', 'index']) writeFileSync(`${lease.folder}/${kind}`, '');
+    await other.commitLayer(small.digest, `${lease.folder}/tar`, `${lease.folder}/index`);
+    await lock.release();
+    expect(await (await opening).start()).toEqual({ downloadedBytes: 0 });
+    expect(setup.downloads(small)).toBe(0);
+    expect(kinds(setup.events)).toEqual(['blob.cached a']);
+    await lease.release();
+    expect(await session.store.hasLayer(small.digest)).toBe(true);
+  });
+
+  it('that cannot be had fails for all, leaves nothing behind and is tried again by the next', async () => {
+    const setup = await setUp([{ match: '/blobs/', times: 1, fault: { kind: 'status', status: 404 } }]);
+    const { jobs, source } = setup;
+    const handles = await Promise.all([
+      jobs.open(big, source('a'), false, NEVER),
+      jobs.open(big, source('b'), false, NEVER),
+    ]);
+    const [a, b] = handles as [LayerHandle, LayerHandle];
+    const results = await Promise.allSettled([a.start(), b.start()]);
+    for (const result of results)
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'ERR_NOT_FOUND' } });
+    expect([leftovers(setup).filter((name) => !name.endsWith('.part')), locks(setup)]).toEqual([[], []]);
+    // While the others still hold it.
+    const next = await jobs.open(big, source('c'), false, NEVER);
+    expect(await next.start()).toEqual({ downloadedBytes: big.sizeBytes });
+    for (const handle of [a, b, next]) await handle.release();
+    expect(kinds(setup.events)).toContain('blob.failed a');
+  });
+
+  it('is asked for once more with a new token', async () => {
+    const setup = await setUp([{ match: '/blobs/', times: 1, fault: { kind: 'status', status: 401 } }]);
+    const refreshes: string[] = [];
+    const source = setup.source('a', { refreshAuthorization: async () => void refreshes.push('new') });
+    const handle = await setup.jobs.open(big, source, false, NEVER);
+    await handle.start();
+    expect([refreshes.length, setup.downloads(big)]).toEqual([1, 2]);
+    await handle.release();
+  });
+
+  it('is not asked for a third time', async () => {
+    const setup = await setUp([{ match: '/blobs/', fault: { kind: 'status', status: 401 } }]);
+    const handle = await setup.jobs.open(big, setup.source('a'), false, NEVER);
+    await expect(handle.start()).rejects.toMatchObject({ code: 'ERR_AUTH' });
+    expect(setup.downloads(big)).toBe(2);
+    await handle.release();
+  });
+
+  it('that nobody wants any more is not downloaded further', async () => {
+    const setup = await setUp([{ match: '/blobs/', fault: { kind: 'stall', afterBytes: 1000 } }]);
+    const handle = await setup.jobs.open(big, setup.source('a'), false, NEVER);
+    const starting = handle.start();
+    starting.catch(() => undefined);
+    await setup.registry.waitForRequest(big.digest);
+    await handle.release();
+    await expect(starting).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    // What has come of it stays for the next time.
+    expect([leftovers(setup).filter((name) => !name.endsWith('.part')), locks(setup)]).toEqual([[], []]);
+  });
+
+  it('goes on for the others when one gives up', async () => {
+    const setup = await setUp([{ match: '/blobs/', fault: { kind: 'delay', delayMs: 100 } }]);
+    const controller = new AbortController();
+    const [a, b] = await Promise.all([
+      setup.jobs.open(big, setup.source('a'), false, controller.signal),
+      setup.jobs.open(big, setup.source('b'), false, NEVER),
+    ]);
+    const results = Promise.allSettled([a.start(), b.start()]);
+    await setup.registry.waitForRequest(big.digest);
+    controller.abort();
+    expect((await results)[1]).toMatchObject({ status: 'fulfilled' });
+    expect(await setup.session.store.hasLayer(big.digest)).toBe(true);
+    await b.release();
+  });
+
+  it('that was opened and never begun leaves nothing behind', async () => {
+    const setup = await setUp();
+    const handle = await setup.jobs.open(big, setup.source('a'), false, NEVER);
+    expect(leftovers(setup).length).toBe(2);
+    await handle.release();
+    await handle.release();
+    expect([leftovers(setup), locks(setup), setup.downloads(big)]).toEqual([[], [], 0]);
+  });
+
+  it('whose lock another process keeps can be given up', async () => {
+    const setup = await setUp();
+    const lock = await (await openStore(setup.dir)).lock(`layer ${big.digest}`, NEVER);
+    const controller = new AbortController();
+    const opening = setup.jobs.open(big, setup.source('a'), false, controller.signal);
+    setImmediate(() => controller.abort());
+    await expect(opening).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    await lock.release();
+    expect(locks(setup)).toEqual([]);
+  });
+
+  it('goes on where an interrupted download ended', async () => {
+    const setup = await setUp([{ match: '/blobs/', times: 1, fault: { kind: 'drop', afterBytes: 100_000 } }]);
+    const first = await setup.jobs.open(big, setup.source('a'), false, NEVER);
+    await expect(first.start()).rejects.toMatchObject({ code: 'ERR_NETWORK' });
+    await first.release();
+    expect(existsSync(setup.session.store.layout.partialFile(big.digest))).toBe(true);
+    const second = await setup.jobs.open(big, setup.source('a'), false, NEVER);
+    const { downloadedBytes } = await second.start();
+    expect(second.resumedBytes()).toBeGreaterThan(0);
+    expect(downloadedBytes + second.resumedBytes()).toBe(big.sizeBytes);
+    await second.release();
+  });
+
+  it('tells of every further try', async () => {
+    const setup = await setUp([{ match: '/blobs/', times: 1, fault: { kind: 'reset' } }], 1);
+    const handle = await setup.jobs.open(big, setup.source('a'), false, NEVER);
+    await handle.start();
+    await handle.release();
+    expect(kinds(setup.events)).toEqual(['blob.started a', 'blob.retry a', 'blob.done a']);
+  });
+});

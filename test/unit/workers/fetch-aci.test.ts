@@ -1,0 +1,235 @@
+/** Fetching an ACI from a file or a URL: inflated, hashed, checked and written plain, in one task. */
+
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/client.js';
+import type { FetchAciInput, FetchAciOutput, TaskNote } from '../../../src/tasks/contract.js';
+import { blobCounters, newBlobCounters } from '../../../src/tasks/counters.js';
+import { aciManifest, buildAci } from '../../support/images/aci.js';
+import { createRandom } from '../../support/images/random.js';
+import { buildTar } from '../../support/images/tar.js';
+import { inlineRunner } from '../../support/layer-assembly.js';
+import { type AciServer, startAciServer } from '../../support/servers/aci-server.js';
+import type { FaultPlan } from '../../support/servers/faults.js';
+import { tempDir } from '../../support/temp.js';
+
+const NEVER = new AbortController().signal;
+const NAME = 'example.test/app';
+const ENTRIES = [{ path: 'file', data: createRandom(1).bytes(400_000) }];
+const ACI = buildAci({ name: NAME, entries: ENTRIES });
+const GZIP = gzipSync(ACI);
+const OTHER = buildAci({ name: NAME, entries: [{ path: 'file', data: createRandom(2).bytes(400_000) }] });
+const sha512 = (bytes: Buffer): string => createHash('sha512').update(bytes).digest('hex');
+
+type Fetched = Extract<FetchAciOutput, { status: 'fetched' }>;
+
+interface Setup {
+  readonly server: AciServer;
+  readonly url: string;
+  readonly aciFile: string;
+  readonly partialFile: string;
+  readonly notes: TaskNote[];
+  readonly counters: SharedArrayBuffer;
+  fromUrl(validators?: { etag?: string; lastModified?: string }, retries?: number): Promise<FetchAciOutput>;
+  fromFile(path: string, signal?: AbortSignal): Promise<FetchAciOutput>;
+  /** What an earlier attempt left. */
+  leave(bytes: Buffer, record: object): void;
+}
+
+async function setUp(bytes: Buffer = ACI, faults: FaultPlan = []): Promise<Setup> {
+  const server = await startAciServer({ faults });
+  onTestFinished(() => server.close());
+  const dir = tempDir('fetch-aci-');
+  const [aciFile, partialFile] = [join(dir, 'aci'), join(dir, 'part')];
+  const url = server.putAci('/app.aci', bytes);
+  const notes: TaskNote[] = [];
+  const counters = newBlobCounters().memory;
+  const run = (source: FetchAciInput['source'], signal = NEVER): Promise<FetchAciOutput> =>
+    inlineRunner.run(
+      'fetchAci',
+      { source, aciFile, counters },
+      { signal, onNote: (note) => void notes.push(note) },
+    );
+  const http = { ...DEFAULT_HTTP_OPTIONS, insecureHttp: true };
+  return {
+    server,
+    url,
+    aciFile,
+    partialFile,
+    notes,
+    counters,
+    fromUrl: (validators = {}, retries = 0) =>
+      run({ kind: 'url', request: { url, http, retries }, partialFile, validators }),
+    fromFile: (path, signal) => run({ kind: 'file', path }, signal),
+    leave(rest, record) {
+      writeFileSync(partialFile, rest);
+      writeFileSync(`${partialFile}.json`, JSON.stringify(record));
+    },
+  };
+}
+
+function expectFetched({ aciFile, partialFile }: Setup, output: FetchAciOutput, aci: Buffer = ACI): Fetched {
+  expect(output).toMatchObject({ status: 'fetched', sha512: sha512(aci), sizeBytes: aci.length });
+  expect(readFileSync(aciFile).equals(aci)).toBe(true);
+  for (const file of [partialFile, `${partialFile}.json`]) expect(existsSync(file)).toBe(false);
+  return output as Fetched;
+}
+
+const etagOf = (bytes: Buffer): string => `"${createHash('sha1').update(bytes).digest('hex')}"`;
+const ranges = ({ server }: Setup): (string | undefined)[] => server.requests.map(({ range }) => range);
+
+describe('fetchAci from a file', () => {
+  it.each([
+    ['plain', ACI],
+    ['compressed', GZIP],
+  ])('reads one that is %s', async (_, bytes) => {
+    const setup = await setUp();
+    const path = join(tempDir(), 'app.aci');
+    writeFileSync(path, bytes);
+    const { manifest, downloadedBytes } = expectFetched(setup, await setup.fromFile(path));
+    expect(JSON.parse(manifest.text)).toEqual(aciManifest({ name: NAME }));
+    expect(ACI.toString('utf8', manifest.offset, manifest.offset + manifest.sizeBytes)).toBe(manifest.text);
+    expect(downloadedBytes).toBe(0);
+    expect(setup.notes).toEqual([{ note: 'opened', sizeBytes: bytes.length, resumedBytes: 0 }]);
+    const counters = blobCounters(setup.counters);
+    expect([counters.read('wireBytes'), counters.state()]).toEqual([bytes.length, 'complete']);
+  });
+
+  it('leaves the file as it is', async () => {
+    const setup = await setUp();
+    const path = join(tempDir(), 'app.aci');
+    writeFileSync(path, GZIP);
+    await setup.fromFile(path);
+    expect(readFileSync(path).equals(GZIP)).toBe(true);
+  });
+
+  it.each<[string, Buffer, string]>([
+    ['a file of text', Buffer.from('text '.repeat(300)), 'ERR_TAR_INVALID'],
+    ['an empty file', Buffer.alloc(0), 'ERR_TAR_INVALID'],
+    ['an archive without a manifest', buildTar([{ path: 'rootfs', type: 'directory' }]), 'ERR_TAR_INVALID'],
+    ['a file that is cut off', ACI.subarray(0, 100_000), 'ERR_TAR_INVALID'],
+    ['a compressed file that is cut off', GZIP.subarray(0, 100_000), 'ERR_COMPRESSION'],
+    ['an archive that leaves its root', buildTar([{ path: '../x' }]), 'ERR_UNSAFE_PATH'],
+  ])('refuses %s', async (_, bytes, code) => {
+    const setup = await setUp();
+    const path = join(tempDir(), 'app.aci');
+    writeFileSync(path, bytes);
+    await expect(setup.fromFile(path)).rejects.toMatchObject({ code, exitCode: 7 });
+  });
+
+  it('finds no file, or none that can be read', async () => {
+    const setup = await setUp();
+    const dir = tempDir();
+    await expect(setup.fromFile(join(dir, 'none'))).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
+    mkdirSync(join(dir, 'folder'));
+    await expect(setup.fromFile(join(dir, 'folder'))).rejects.toMatchObject({ code: 'ERR_IO' });
+  });
+
+  it('ends after an abort', async () => {
+    const setup = await setUp();
+    const path = join(tempDir(), 'app.aci');
+    writeFileSync(path, ACI);
+    await expect(setup.fromFile(path, AbortSignal.abort())).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  });
+});
+
+describe('fetchAci from a URL', () => {
+  it('downloads it, with what the server says about it', async () => {
+    const setup = await setUp(GZIP);
+    const output = expectFetched(setup, await setup.fromUrl());
+    expect(output).toMatchObject({ downloadedBytes: GZIP.length, etag: etagOf(GZIP) });
+    expect(output.lastModified).toMatch(/GMT$/);
+    expect(setup.notes).toEqual([{ note: 'opened', sizeBytes: GZIP.length, resumedBytes: 0 }]);
+  });
+
+  it('says when it has not changed', async () => {
+    const setup = await setUp();
+    expect(await setup.fromUrl({ etag: etagOf(ACI) })).toEqual({ status: 'unchanged' });
+    const lastModified = new Date(Date.now() + 10_000).toUTCString();
+    expect(await setup.fromUrl({ lastModified })).toEqual({ status: 'unchanged' });
+    expect(existsSync(setup.partialFile)).toBe(false);
+    expectFetched(setup, await setup.fromUrl({ etag: '"another"', lastModified }));
+  });
+
+  it('goes on where an earlier run ended', async () => {
+    const setup = await setUp();
+    setup.leave(ACI.subarray(0, 150_000), { etag: etagOf(ACI), totalBytes: ACI.length });
+    const { downloadedBytes } = expectFetched(setup, await setup.fromUrl());
+    expect(downloadedBytes).toBe(ACI.length - 150_000);
+    expect(ranges(setup)).toEqual(['bytes=150000-']);
+    expect(setup.server.requests[0]?.headers['if-range']).toBe(etagOf(ACI));
+    expect(setup.notes).toEqual([{ note: 'opened', sizeBytes: ACI.length, resumedBytes: 150_000 }]);
+  });
+
+  it('begins again when the content is another one now', async () => {
+    const setup = await setUp(OTHER);
+    setup.leave(ACI.subarray(0, 150_000), { etag: etagOf(ACI), totalBytes: ACI.length });
+    expectFetched(setup, await setup.fromUrl(), OTHER);
+  });
+
+  it.each<[string, object]>([
+    ['nothing', {}],
+    ['a weak tag', { etag: 'W/"x"', totalBytes: ACI.length }],
+  ])('begins again with a rest of which %s is known', async (_, record) => {
+    const setup = await setUp();
+    setup.leave(OTHER.subarray(0, 150_000), record);
+    expectFetched(setup, await setup.fromUrl());
+    expect(ranges(setup)).toEqual([undefined]);
+  });
+
+  it('asks only whether a rest that is complete is still right', async () => {
+    const setup = await setUp();
+    setup.leave(ACI, { etag: etagOf(ACI), totalBytes: ACI.length });
+    const { downloadedBytes } = expectFetched(setup, await setup.fromUrl());
+    expect([downloadedBytes, setup.server.requests.length]).toEqual([0, 1]);
+    const changed = await setUp(OTHER);
+    changed.leave(ACI, { etag: etagOf(ACI), totalBytes: ACI.length });
+    expectFetched(changed, await changed.fromUrl(), OTHER);
+  });
+
+  it('goes on after a connection that broke', async () => {
+    const fault = { kind: 'drop', afterBytes: 150_000 } as const;
+    const setup = await setUp(ACI, [{ match: '/app.aci', times: 1, fault }]);
+    const { downloadedBytes } = expectFetched(setup, await setup.fromUrl({}, 1));
+    expect(downloadedBytes).toBe(ACI.length);
+    expect(ranges(setup)[1]).toMatch(/^bytes=\d+-$/);
+    expect(setup.notes.map(({ note }) => note)).toEqual(['opened', 'retry', 'opened']);
+  });
+
+  it('begins again when the content changes between two tries', async () => {
+    const fault = { kind: 'drop', afterBytes: 150_000 } as const;
+    const setup = await setUp(ACI, [{ match: '/app.aci', times: 1, fault }]);
+    const fetching = setup.fromUrl({}, 1);
+    await setup.server.waitForRequest('/app.aci');
+    setup.server.putAci('/app.aci', OTHER);
+    expectFetched(setup, await fetching, OTHER);
+  });
+
+  it('keeps what came of a download that failed, and says what it is of', async () => {
+    const setup = await setUp(ACI, [{ match: '/app.aci', fault: { kind: 'drop', afterBytes: 150_000 } }]);
+    await expect(setup.fromUrl()).rejects.toMatchObject({ code: 'ERR_NETWORK' });
+    const rest = readFileSync(setup.partialFile);
+    expect(rest.equals(ACI.subarray(0, rest.length))).toBe(true);
+    const record: unknown = JSON.parse(readFileSync(`${setup.partialFile}.json`, 'utf8'));
+    expect(record).toMatchObject({ etag: etagOf(ACI), totalBytes: ACI.length });
+  });
+
+  it.each<[string, FaultPlan, string]>([
+    ['nothing at that place', [{ match: '/', fault: { kind: 'status', status: 404 } }], 'ERR_NOT_FOUND'],
+    ['an answer that needs a password', [{ match: '/', fault: { kind: 'status', status: 401 } }], 'ERR_AUTH'],
+    ['a teapot', [{ match: '/', fault: { kind: 'status', status: 418 } }], 'ERR_HTTP_STATUS'],
+    ['an error of the server', [{ match: '/', fault: { kind: 'status', status: 503 } }], 'ERR_SERVER'],
+    [
+      'content that is cut off',
+      [{ match: '/', fault: { kind: 'truncate', afterBytes: 100_000 } }],
+      'ERR_TAR_INVALID',
+    ],
+  ])('fails for %s, and leaves nothing', async (_, faults, code) => {
+    const setup = await setUp(ACI, faults);
+    await expect(setup.fromUrl()).rejects.toMatchObject({ code });
+    expect([existsSync(setup.partialFile), existsSync(`${setup.partialFile}.json`)]).toEqual([false, false]);
+  });
+});

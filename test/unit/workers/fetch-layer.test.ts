@@ -1,0 +1,219 @@
+/** Downloading a layer, checking it and converting it, in one task. */
+
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/client.js';
+import type { FetchLayerInput, FetchLayerOutput, TaskNote } from '../../../src/tasks/contract.js';
+import { blobCounters, newBlobCounters } from '../../../src/tasks/counters.js';
+import type { Digest } from '../../../src/types.js';
+import { createRandom } from '../../support/images/random.js';
+import { buildTar } from '../../support/images/tar.js';
+import { convertLayer, inlineRunner } from '../../support/layer-assembly.js';
+import { type AciServer, startAciServer } from '../../support/servers/aci-server.js';
+import type { FaultPlan } from '../../support/servers/faults.js';
+import { tempDir } from '../../support/temp.js';
+
+const NEVER = new AbortController().signal;
+const ENTRIES = [
+  { path: 'd', type: 'directory' },
+  { path: 'd/file', data: createRandom(1).bytes(400_000) },
+  { path: '.wh.gone' },
+  { path: 'd/link', type: 'symlink', linkname: 'file' },
+] as const;
+const LAYER = gzipSync(buildTar(ENTRIES));
+const CONVERTED = convertLayer(ENTRIES);
+
+interface Setup {
+  readonly server: AciServer;
+  readonly input: FetchLayerInput;
+  readonly notes: TaskNote[];
+  run(fields?: Partial<FetchLayerInput>, signal?: AbortSignal): Promise<FetchLayerOutput>;
+}
+
+async function setUp(bytes: Buffer = LAYER, faults: FaultPlan = []): Promise<Setup> {
+  const server = await startAciServer({ faults });
+  onTestFinished(() => server.close());
+  const dir = tempDir('fetch-layer-');
+  const [tarFile, indexFile] = [join(dir, 'tar'), join(dir, 'index')];
+  for (const file of [tarFile, indexFile]) writeFileSync(file, '');
+  const http = { ...DEFAULT_HTTP_OPTIONS, insecureHttp: true };
+  const input: FetchLayerInput = {
+    request: { url: server.putFile('/layer', bytes), http, retries: 0 },
+    digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest,
+    sizeBytes: bytes.length,
+    priority: 0,
+    partialFile: join(dir, 'part'),
+    tarFile,
+    indexFile,
+    counters: newBlobCounters().memory,
+  };
+  const notes: TaskNote[] = [];
+  const run: Setup['run'] = (fields = {}, signal = NEVER) =>
+    inlineRunner.run(
+      'fetchLayer',
+      { ...input, ...fields },
+      { signal, onNote: (note) => void notes.push(note) },
+    );
+  return { server, input, notes, run };
+}
+
+function expectConverted({ input }: Setup): void {
+  expect(readFileSync(input.tarFile).equals(CONVERTED.tar)).toBe(true);
+  expect(readFileSync(input.indexFile).equals(CONVERTED.index)).toBe(true);
+  const counters = blobCounters(input.counters);
+  expect(counters.state()).toBe('complete');
+  expect(counters.read('wireBytes')).toBe(input.sizeBytes);
+  expect(counters.read('tarBytes')).toBe(CONVERTED.tar.length);
+  expect(counters.read('indexBytes')).toBe(CONVERTED.index.length);
+  expect(existsSync(input.partialFile)).toBe(false);
+}
+
+describe('fetchLayer', () => {
+  it('writes the layer converted, and its index', async () => {
+    const setup = await setUp();
+    expect(await setup.run()).toEqual({ downloadedBytes: LAYER.length, resumedBytes: 0 });
+    expectConverted(setup);
+    expect(setup.notes).toEqual([{ note: 'opened', sizeBytes: LAYER.length, resumedBytes: 0 }]);
+  });
+
+  it('takes a digest of sha512, and a layer that is not compressed', async () => {
+    const tar = buildTar(ENTRIES);
+    const setup = await setUp(tar);
+    const digest = `sha512:${createHash('sha512').update(tar).digest('hex')}` as Digest;
+    await setup.run({ digest });
+    expectConverted(setup);
+  });
+
+  it('goes on where an attempt before it ended', async () => {
+    const setup = await setUp();
+    writeFileSync(setup.input.partialFile, LAYER.subarray(0, 100_000));
+    expect(await setup.run()).toEqual({ downloadedBytes: LAYER.length - 100_000, resumedBytes: 100_000 });
+    expect(setup.server.requests.map(({ range }) => range)).toEqual(['bytes=100000-']);
+    expectConverted(setup);
+  });
+
+  it('asks for nothing when all of it is here', async () => {
+    const setup = await setUp();
+    writeFileSync(setup.input.partialFile, LAYER);
+    expect(await setup.run()).toEqual({ downloadedBytes: 0, resumedBytes: LAYER.length });
+    expect(setup.server.requests).toEqual([]);
+    expectConverted(setup);
+  });
+
+  it('begins again when more is here than there can be', async () => {
+    const setup = await setUp();
+    writeFileSync(setup.input.partialFile, Buffer.concat([LAYER, Buffer.from('x')]));
+    expect(await setup.run()).toEqual({ downloadedBytes: LAYER.length, resumedBytes: 0 });
+    expectConverted(setup);
+  });
+
+  it('skips what it has when the server sends everything', async () => {
+    const setup = await setUp(LAYER, [{ match: '/layer', fault: { kind: 'ignore-range' } }]);
+    writeFileSync(setup.input.partialFile, LAYER.subarray(0, 100_000));
+    expect(await setup.run()).toEqual({ downloadedBytes: LAYER.length, resumedBytes: 100_000 });
+    expectConverted(setup);
+  });
+
+  it('goes on after a connection that broke, and tells so', async () => {
+    const setup = await setUp(LAYER, [
+      { match: '/layer', times: 1, fault: { kind: 'drop', afterBytes: 150_000 } },
+    ]);
+    const { request } = setup.input;
+    expect(await setup.run({ request: { ...request, retries: 1 } })).toMatchObject({
+      downloadedBytes: LAYER.length,
+    });
+    expect(setup.notes.map(({ note }) => note)).toEqual(['opened', 'retry']);
+    expectConverted(setup);
+  });
+
+  it('keeps what came of a download that failed', async () => {
+    const setup = await setUp(LAYER, [{ match: '/layer', fault: { kind: 'drop', afterBytes: 150_000 } }]);
+    await expect(setup.run()).rejects.toMatchObject({ code: 'ERR_NETWORK', stage: 'download' });
+    const rest = readFileSync(setup.input.partialFile);
+    expect(rest.length).toBeGreaterThan(0);
+    expect(rest.equals(LAYER.subarray(0, rest.length))).toBe(true);
+    expect(blobCounters(setup.input.counters).state()).toBe('running');
+  });
+
+  it.each<[string, FaultPlan, string]>([
+    [
+      'another content',
+      [{ match: '/layer', fault: { kind: 'corrupt', atByte: 200_000 } }],
+      'ERR_DIGEST_MISMATCH',
+    ],
+    [
+      'less than is announced',
+      [{ match: '/layer', fault: { kind: 'truncate', afterBytes: 1000 } }],
+      'ERR_SIZE_MISMATCH',
+    ],
+    [
+      'more than is announced',
+      [{ match: '/layer', fault: { kind: 'oversize', extraBytes: 10 } }],
+      'ERR_SIZE_MISMATCH',
+    ],
+    [
+      'more than is announced, without saying so',
+      [{ match: '/layer', fault: { kind: 'oversize', extraBytes: 10, chunked: true } }],
+      'ERR_SIZE_MISMATCH',
+    ],
+    ['an error', [{ match: '/layer', fault: { kind: 'status', status: 403 } }], 'ERR_AUTH'],
+    ['nothing of that name', [{ match: '/layer', fault: { kind: 'status', status: 404 } }], 'ERR_NOT_FOUND'],
+  ])('refuses %s', async (_, faults, code) => {
+    const setup = await setUp(LAYER, faults);
+    await expect(setup.run()).rejects.toMatchObject({ code });
+    expect(blobCounters(setup.input.counters).state()).not.toBe('complete');
+    if (code === 'ERR_DIGEST_MISMATCH') expect(existsSync(setup.input.partialFile)).toBe(false);
+  });
+
+  it('finds a rest bad that is not of this layer', async () => {
+    const setup = await setUp();
+    writeFileSync(setup.input.partialFile, Buffer.alloc(1000, 'x'));
+    await expect(setup.run()).rejects.toMatchObject({ code: 'ERR_DIGEST_MISMATCH' });
+    expect(existsSync(setup.input.partialFile)).toBe(false);
+    expect(await setup.run()).toMatchObject({ downloadedBytes: LAYER.length });
+    expectConverted(setup);
+  });
+
+  it.each<[string, Buffer, string]>([
+    ['no tar', Buffer.from('this is no archive at all, but text '.repeat(100)), 'ERR_TAR_INVALID'],
+    ['compressed text', gzipSync('text '.repeat(1000)), 'ERR_TAR_INVALID'],
+    ['a tar that ends early', gzipSync(buildTar(ENTRIES).subarray(0, 5000)), 'ERR_TAR_INVALID'],
+    ['compressed data that ends early', LAYER.subarray(0, 100_000), 'ERR_COMPRESSION'],
+    ['an entry that leaves the root', gzipSync(buildTar([{ path: '../x' }])), 'ERR_UNSAFE_PATH'],
+  ])('tells of %s only when it is what the image names', async (_, bytes, code) => {
+    const right = await setUp(bytes);
+    await expect(right.run()).rejects.toMatchObject({ code });
+    const wrong = await setUp(bytes);
+    await expect(wrong.run({ digest: `sha256:${'0'.repeat(64)}` as Digest })).rejects.toMatchObject({
+      code: 'ERR_DIGEST_MISMATCH',
+    });
+  });
+
+  it('ends soon after an abort, in the download and before it', async () => {
+    const setup = await setUp(LAYER, [{ match: '/layer', fault: { kind: 'stall', afterBytes: 1000 } }]);
+    const controller = new AbortController();
+    const running = setup.run({}, controller.signal);
+    await setup.server.waitForRequest('/layer');
+    const startedAt = performance.now();
+    controller.abort();
+    await expect(running).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    await expect(setup.run({}, controller.signal)).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    expect(performance.now() - startedAt).toBeLessThan(1000);
+  });
+
+  it('cannot write where there are no files for it', async () => {
+    const setup = await setUp();
+    const running = setup.run({ tarFile: join(tempDir(), 'none') });
+    await expect(running).rejects.toMatchObject({ code: 'ERR_IO', exitCode: 8 });
+  });
+
+  it('takes an empty layer', async () => {
+    const setup = await setUp(gzipSync(buildTar([])));
+    await setup.run();
+    expect(readFileSync(setup.input.tarFile).length).toBe(0);
+    expect(blobCounters(setup.input.counters).state()).toBe('complete');
+  });
+});
