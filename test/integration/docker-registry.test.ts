@@ -171,6 +171,6 @@ describe.runIf(hasRegistry && requireTools(['openssl']))('the real registry with
     expect(result).toMatchObject({ code: 4, stdout: '' });
     expect(result.stderr).toMatch(/^aci: .*registry\.example\.test.*certificate/m);
     expect((await aci(['image', 'list', '--json'], { home })).stdout).toBe('[]\n');
-    expect(existsSync(join(home, 'store', 'blobs', 'layer'))).toBe(false);
+    expect(readdirSync(join(home, 'store', 'blobs', 'layer'))).toEqual([]);
   });
 });

@@ -7,15 +7,15 @@ import { createRandom } from '../../support/images/random.js';
 
 const expectedOf = (bytes: Uint8Array): string => createHash('sha512').update(bytes).digest('hex');
 
-describe('a running SHA-512', () => {
+describe.each(['simd', 'hash-wasm'] as const)('a running SHA-512 by %s', (kernel) => {
   it.each([0, 1, 63, 64, 127, 128, 129, 255, 256, 1000])(
     'goes on from a state after %i bytes',
     async (at) => {
       const bytes = createRandom(at).bytes(2000);
-      const first = await createSha512();
+      const first = await createSha512({ kernel });
       first.update(bytes.subarray(0, at));
       const state = Buffer.from(first.save());
-      const second = await createSha512();
+      const second = await createSha512({ kernel });
       second.update(Buffer.from('forgotten'));
       second.load(state);
       second.update(bytes.subarray(at));
@@ -27,7 +27,7 @@ describe('a running SHA-512', () => {
   );
 
   it('keeps apart from others', async () => {
-    const [one, two] = await Promise.all([createSha512(), createSha512()]);
+    const [one, two] = await Promise.all([createSha512({ kernel }), createSha512({ kernel })]);
     const [a, b] = [createRandom(1).bytes(1000), createRandom(2).bytes(1000)];
     for (let at = 0; at < 1000; at += 100) {
       one.update(a.subarray(at, at + 100));
@@ -37,7 +37,7 @@ describe('a running SHA-512', () => {
   });
 
   it('has taken its bytes when update returns', async () => {
-    const hash = await createSha512();
+    const hash = await createSha512({ kernel });
     const bytes = Buffer.from('content');
     hash.update(bytes);
     bytes.fill(0);
@@ -45,7 +45,7 @@ describe('a running SHA-512', () => {
   });
 
   it('refuses a state that is none', async () => {
-    const hash = await createSha512();
+    const hash = await createSha512({ kernel });
     expect(() => hash.load(new Uint8Array(8))).toThrow();
   });
 });
