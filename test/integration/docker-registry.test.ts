@@ -1,6 +1,6 @@
 /** Real images from the real registry, compared entry by entry with what umoci unpacks. */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Certificate, createCertificate } from '../support/certificates.js';
