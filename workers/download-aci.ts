@@ -107,7 +107,10 @@ export async function downloadAci(
       onRetry: ({ attempt: number, delayMs, error }) =>
         context.note({ note: 'retry', attempt: number, delayMs, reason: error.message }),
     });
-    if (outcome === 'unchanged') return outcome;
+    if (outcome === 'unchanged') {
+      removeFiles();
+      return outcome;
+    }
     const { etag, lastModified } = record ?? {};
     return { facts: { downloadedBytes, etag, lastModified }, settle: removeFiles };
   } catch (error) {

@@ -1,11 +1,11 @@
 /** The task that downloads or reads an ACI, inflates and hashes it in one pass, and writes it plain. */
 
-import { closeSync, fdatasync, openSync } from 'node:fs';
+import { closeSync, fdatasync, openSync, statSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { createAciInspector } from '../src/aci/inspect.js';
 import { createDecompressor } from '../src/codec/decompress.js';
-import { storageError } from '../src/errors.js';
-import type { FetchAciOutput, TaskHandler } from '../src/tasks/contract.js';
+import { storageError, toFetchError } from '../src/errors.js';
+import type { FetchAciInput, FetchAciOutput, TaskContext, TaskHandler } from '../src/tasks/contract.js';
 import { blobCounters } from '../src/tasks/counters.js';
 import { createSha512 } from '../wasm/sha512.js';
 import { appendFile } from './append-file.js';
@@ -16,6 +16,22 @@ const sync = promisify(fdatasync);
 
 /** The output file is complete and synced when the task resolves; its name and labels are the caller's to check. */
 export const fetchAci: TaskHandler<'fetchAci'> = async (input, context) => {
+  const isResumed = hasPartial(input);
+  try {
+    return await fetchOnce(input, context);
+  } catch (error) {
+    // What an earlier run left may be damaged, and is gone now; what comes anew is what the server has.
+    if (!isResumed || toFetchError(error).exitCode !== 7) throw error;
+    return fetchOnce(input, context);
+  }
+};
+
+function hasPartial({ source }: FetchAciInput): boolean {
+  if (source.kind === 'file') return false;
+  return (statSync(source.partialFile, { throwIfNoEntry: false })?.size ?? 0) > 0;
+}
+
+async function fetchOnce(input: FetchAciInput, context: TaskContext): Promise<FetchAciOutput> {
   const counters = blobCounters(input.counters);
   const { source } = input;
   let pass = await aciPass(input.aciFile);
@@ -42,7 +58,7 @@ export const fetchAci: TaskHandler<'fetchAci'> = async (input, context) => {
   } finally {
     pass.destroy();
   }
-};
+}
 
 /** One pass of the bytes through decompressor, hash, check and output file. */
 async function aciPass(path: string) {

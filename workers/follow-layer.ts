@@ -56,9 +56,17 @@ export function followLayer(files: LayerFiles, signal: AbortSignal): LayerFollow
     // Lines are ASCII and Latin-1 inside JSON strings written as UTF-8; a cut in a character is carried over as a cut line.
     const lines = (rest + buffer.toString('latin1')).split('\n');
     rest = lines.pop() ?? '';
-    const entries = lines.map((line) => parseIndexLine(Buffer.from(line, 'latin1').toString('utf8')));
+    const entries = lines.map(entryOf);
     for (const entry of entries) lastEnd = Math.max(lastEnd, endOffset(entry));
     return entries;
+  }
+
+  function entryOf(line: string): IndexEntry {
+    try {
+      return parseIndexLine(Buffer.from(line, 'latin1').toString('utf8'));
+    } catch (cause) {
+      throw damaged(cause);
+    }
   }
 
   function checkEnd(): void {
@@ -85,10 +93,11 @@ export function followLayer(files: LayerFiles, signal: AbortSignal): LayerFollow
     }
   }
 
-  const damaged = (): FetchError =>
+  const damaged = (cause?: unknown): FetchError =>
     new FetchError('ERR_STORE_DAMAGED', `layer ${files.digest} in the store is damaged`, {
       stage: 'store',
       hint: 'fetch it again with --no-store',
+      cause,
     });
 
   return {

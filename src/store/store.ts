@@ -54,7 +54,7 @@ export interface Store {
   readExtents(id: ImageId): Promise<Extent[]>;
   /** Notes that the image was used now. */
   touchImage(id: ImageId): Promise<void>;
-  /** `key`: what was asked for, in full. It may hold secrets, and only its digest is kept. */
+  /** `key`: what was asked for, in full. It may hold secrets, and only its digest is kept. Undefined too when damaged. */
   readRemote(key: string): Promise<RemoteRecord | undefined>;
   writeRemote(key: string, record: RemoteRecord, lease: Lease): Promise<void>;
   /** Drops an image, damaged or not; `sweepBlobs` afterwards frees what only it needed. */
@@ -170,7 +170,14 @@ export async function openStore(dir: string): Promise<Store> {
     async readRemote(key) {
       const path = layout.remoteFile(key);
       const text = await readTextIfThere(path);
-      return text === undefined ? undefined : parseRemoteRecord(text, path);
+      if (text === undefined) return undefined;
+      try {
+        return parseRemoteRecord(text, path);
+      } catch (error) {
+        // It only saves a download.
+        if (isDamage(error)) return undefined;
+        throw error;
+      }
     },
     writeRemote: (key, record, lease) =>
       writeFileDurably(layout.remoteFile(key), `${JSON.stringify(record)}\n`, lease.folder),

@@ -1,6 +1,7 @@
 /** What every task runner has to do, whether its tasks have threads or not. */
 
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -17,6 +18,8 @@ import type { FaultPlan } from '../support/servers/faults.js';
 import { tempDir } from '../support/temp.js';
 
 const NEVER = new AbortController().signal;
+// Every task listens to it.
+setMaxListeners(0, NEVER);
 
 /** Errors of the built library are of its own class; these are their facts. */
 async function failureOf(running: Promise<unknown>): Promise<Record<string, unknown>> {

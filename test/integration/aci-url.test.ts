@@ -72,6 +72,7 @@ describe('an ACI at a URL', () => {
     expect(server.requests.map(({ status, headers }) => [status, condition in headers])).toEqual([
       [304, true],
     ]);
+    expect(readdirSync(storeLayout(storeDir).ingestDir)).toEqual([]);
   });
 
   it('is downloaded again when it has changed', async () => {
@@ -115,12 +116,15 @@ describe('an ACI at a URL', () => {
 
 describe('an interrupted download of a URL', () => {
   /** Leaves `partBytes` in the ingest folder, as a process leaves it that was killed. */
-  function leavePartial(url: string, partBytes: number, facts: object): string {
+  function leavePartial(url: string, partBytes: number, facts: object, content = first): string {
     const storeDir = tempDir();
     const layout = storeLayout(storeDir);
     mkdirSync(layout.ingestDir, { recursive: true });
-    writeFileSync(layout.partialFile(url), first.subarray(0, partBytes));
-    writeFileSync(`${layout.partialFile(url)}.json`, JSON.stringify({ totalBytes: first.length, ...facts }));
+    writeFileSync(layout.partialFile(url), content.subarray(0, partBytes));
+    writeFileSync(
+      `${layout.partialFile(url)}.json`,
+      JSON.stringify({ totalBytes: content.length, ...facts }),
+    );
     return storeDir;
   }
 
@@ -166,6 +170,19 @@ describe('an interrupted download of a URL', () => {
     const storeDir = leavePartial(url, first.length, { etag: '"long"' });
     appendFileSync(storeLayout(storeDir).partialFile(url), 'too much');
     expect(await fetchInto(storeDir, url)).toMatchObject({ id: imageIdOf(first) });
+  });
+
+  it.each([
+    ['gzip', aciOf(1, true)],
+    ['a header of the archive', first],
+  ])('begins again when what is there is damaged, as %s shows', async (_, content) => {
+    const url = server.putAci('/damaged.aci', content, { etag: '"damaged"' });
+    const damaged = Buffer.from(content);
+    damaged.fill(0xff, 100, 200);
+    const storeDir = leavePartial(url, 2_000_000, { etag: '"damaged"' }, damaged);
+    expect(await fetchInto(storeDir, url)).toMatchObject({ id: imageIdOf(first) });
+    expect(bytesServed()).toBeGreaterThanOrEqual(content.length);
+    expect(readdirSync(storeLayout(storeDir).ingestDir)).toEqual([]);
   });
 
   it('goes on within one run after the connection has broken', async () => {

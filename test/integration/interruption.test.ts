@@ -2,6 +2,7 @@
 
 import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { storeLayout } from '../../src/store/layout.js';
 import { buildDockerImage, type DockerImage } from '../support/images/docker.js';
@@ -47,7 +48,7 @@ async function startSlowFetch(dir: string) {
   const running = startAci(['fetch', INSECURE, app()], { dir });
   const partial = storeLayout(dir).partialFile(image.layers[0]?.digest ?? '');
   while (!existsSync(partial) || readFileSync(partial).length < 200_000) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await sleep(20);
   }
   return { running, partial };
 }
@@ -98,6 +99,41 @@ describe('a fetch that is interrupted', () => {
     expect(performance.now() - startedAt).toBeLessThan(1500);
   });
 
+  it.each([
+    ['a server that does not answer', 'manifests', { kind: 'delay', delayMs: 20_000 }],
+    ['a layer that does not come', '/blobs/', { kind: 'stall', afterBytes: 0 }],
+    ['the time until a retry', '/blobs/', { kind: 'status', status: 503, headers: { 'retry-after': '50' } }],
+  ] as const)('does not wait for %s', async (_, match, fault) => {
+    const dir = tempDir();
+    // The first blob is the config.
+    const skip = match === '/blobs/' ? 1 : 0;
+    registry.setFaults([{ match, skip, fault }]);
+    const running = startAci(['fetch', INSECURE, app()], { dir });
+    while (registry.requestsTo(match).length <= skip) await sleep(20);
+    await sleep(100);
+    const startedAt = performance.now();
+    running.kill('SIGINT');
+    const { code, stdout } = await running.done;
+    expect(performance.now() - startedAt).toBeLessThan(2000);
+    expect([code, stdout]).toEqual([130, '']);
+    expect(leftovers(dir)).toEqual([]);
+  });
+
+  it('does not wait for another process, which fetches the same layers and is not disturbed', async () => {
+    const dir = tempDir();
+    const { running: first } = await startSlowFetch(dir);
+    const second = startAci(['fetch', INSECURE, app()], { dir });
+    await second.waitForStderr(/fetching image from/);
+    await sleep(300);
+    const startedAt = performance.now();
+    second.kill('SIGINT');
+    expect((await second.done).code).toBe(130);
+    expect(performance.now() - startedAt).toBeLessThan(2000);
+    expect((await first.done).code).toBe(0);
+    const layout = storeLayout(dir);
+    expect([layout.ingestDir, layout.locksDir].flatMap((folder) => readdirSync(folder))).toEqual([]);
+  });
+
   it('through its signal rejects with ERR_ABORTED and leaves nothing but what it has downloaded', async () => {
     const storeDir = tempDir();
     registry.setFaults([slow]);
@@ -121,6 +157,7 @@ describe('what a killed process leaves', () => {
     ['has a wrong byte', (path: string) => flipByte(path, 1000)],
     ['is longer than the layer', (path: string) => appendFile(path, Buffer.alloc(5_000_000))],
     ['is empty', (path: string) => truncateSync(path, 0)],
+    ['has all bytes, but others', (path: string) => writeFileSync(path, otherBytes())],
   ])('is replaced where the partial download %s', async (_, damage) => {
     const dir = tempDir();
     const { running, partial } = await startSlowFetch(dir);
@@ -139,7 +176,7 @@ describe('what a killed process leaves', () => {
     registry.setFaults([{ match: base?.digest ?? '', fault: { kind: 'stall', afterBytes: 300_000 } }]);
     const running = startAci(['fetch', INSECURE, app()], { dir });
     const topBlob = storeLayout(dir).indexFile(top?.digest as never);
-    while (!existsSync(topBlob)) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (!existsSync(topBlob)) await sleep(20);
     running.kill('SIGKILL');
     await running.done;
     registry.setFaults([]);
@@ -152,16 +189,32 @@ describe('what a killed process leaves', () => {
 describe('an engine', () => {
   it('leaves no threads and no open files behind', async () => {
     const count = (what: 'fd' | 'task'): number => readdirSync(`/proc/self/${what}`).length;
-    const fetchAndClose = (): Promise<unknown> => withEngine({}, (engine) => engine.fetch({ image: app() }));
+    registry.push('small', '1', buildDockerImage({ layers: [[{ path: 'f', data: 'x' }]] }));
+    const small = `docker://${registry.host}/small:1`;
+    const fetchAndClose = (): Promise<unknown> => withEngine({}, (engine) => engine.fetch({ image: small }));
+    const abortAndClose = (afterMs: number): Promise<unknown> =>
+      withEngine({}, (engine) => {
+        const controller = new AbortController();
+        setTimeout(() => controller.abort(), afterMs);
+        return engine.fetch({ image: app() }, controller.signal).catch(() => undefined);
+      });
     await fetchAndClose();
+    await abortAndClose(100);
     const before = { fd: count('fd'), task: count('task') };
-    for (let round = 0; round < 8; round++) await fetchAndClose();
+    for (let round = 0; round < 10; round++) {
+      await fetchAndClose();
+      await abortAndClose(30 * round);
+    }
     // Sockets of the test server close a moment later.
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await sleep(300);
     expect(count('fd')).toBeLessThanOrEqual(before.fd + 3);
     expect(count('task')).toBeLessThanOrEqual(before.task + 1);
   });
 });
+
+function otherBytes(): Buffer {
+  return Buffer.alloc(image.layers[0]?.bytes.length ?? 0, 'x');
+}
 
 function flipByte(path: string, offset: number): void {
   const bytes = readFileSync(path);

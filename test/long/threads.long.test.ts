@@ -66,7 +66,7 @@ describe('a pool of threads', () => {
       await first.run('extract', { parts: [], directory: '/', id: '' }, { signal }).catch(() => {});
       const loadMs = performance.now() - startedAt;
       await first.close();
-      for (let round = 0; round < 400; round++) {
+      for (let round = 0; round < 200; round++) {
         const next = createPool(4);
         await new Promise((resolve) => setTimeout(resolve, (loadMs * (round % 100)) / 100));
         await next.close();

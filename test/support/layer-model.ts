@@ -25,8 +25,8 @@ export type ModelTree = ReadonlyMap<string, ModelFact>;
 
 /**
  * invalid: an entry that cannot be applied. doubtful: one that cannot, but that the image does not show.
- * unclear: something lies below a hard link that stands before its target, or links to it, or was there before it;
- * no two programs agree about that.
+ * unclear: something lies below a hard link that stands before its target, or links to it, or was there before it, or
+ * takes or moves its folder away; no two programs agree about that.
  */
 export type Verdict = 'valid' | 'doubtful' | 'invalid' | 'unclear';
 
@@ -74,7 +74,7 @@ export function applyLayers(layers: readonly (readonly NamedEntry[])[]): ModelRe
 /** Returns whether it has links that lead nowhere. */
 function applyLayer(nodes: Map<string, Inode>, layer: readonly NamedEntry[]): boolean {
   for (const { path } of layer) applyWhiteout(nodes, namesOf(path));
-  const waiting: { path: string; linkname: string; inode: Inode }[] = [];
+  const waiting: { entry: NamedEntry; path: string; linkname: string; inode: Inode }[] = [];
   for (const entry of layer) {
     if (isWhiteout(namesOf(entry.path))) continue;
     const { linkname = '' } = entry;
@@ -85,10 +85,13 @@ function applyLayer(nodes: Map<string, Inode>, layer: readonly NamedEntry[]): bo
       throw new Invalid('a link without its target in the place of another entry', 'unclear');
     }
     const path = put(nodes, entry, inode);
-    if (target === undefined) waiting.push({ path, linkname, inode });
+    if (target === undefined) waiting.push({ entry, path, linkname, inode });
   }
   let dangling = false;
-  for (const { path, linkname, inode } of waiting) {
+  for (const { entry, path, linkname, inode } of waiting) {
+    if (realPath(nodes, namesOf(entry.path), false) !== path) {
+      throw new Invalid('the folder of a link without its target moves', 'unclear');
+    }
     const target = lookUp(nodes, namesOf(linkname));
     if (target === undefined) dangling = true;
     // What came after the link at the same path has replaced it.
@@ -124,9 +127,17 @@ function put(nodes: Map<string, Inode>, entry: NamedEntry, inode: Inode): string
   makeDirectories(nodes, names.slice(0, -1));
   const path = realPath(nodes, names, false);
   if (path === undefined) throw new Error('a path that was just made');
-  if (inode.type !== 'directory' || nodes.get(path)?.type !== 'directory') removeBelow(nodes, path);
+  if (inode.type !== 'directory' || nodes.get(path)?.type !== 'directory') {
+    if (hasWaitingBelow(nodes, path))
+      throw new Invalid('a folder of a link without its target goes', 'unclear');
+    removeBelow(nodes, path);
+  }
   nodes.set(path, inode);
   return path;
+}
+
+function hasWaitingBelow(nodes: ReadonlyMap<string, Inode>, directory: string): boolean {
+  return [...nodes].some(([path, { type }]) => type === 'waiting' && path.startsWith(`${directory}/`));
 }
 
 function inodeOf(entry: NamedEntry): Inode {

@@ -167,4 +167,11 @@ describe('layers from the top one down', () => {
     for (const entry of layerOf('w b', 'd a', 'f c')) merge.decide(entry);
     expect(['a', 'b', 'c'].map((path) => merge.kindOf(path))).toEqual(['directory', undefined, 'other']);
   });
+
+  it('tell of directories that only what lies in them shows', () => {
+    const { merge } = decide(['f dev/stdin/x', 'w a/b', 'w c'], ['f c/d', 'f e/f/g']);
+    const kinds = ['dev', 'dev/stdin', 'e', 'e/f', 'a', 'c', 'dev/stdin/x'].map((path) => merge.kindOf(path));
+    const shown = ['directory', 'directory', 'directory', 'directory', undefined, undefined, 'other'];
+    expect(kinds).toEqual(shown);
+  });
 });

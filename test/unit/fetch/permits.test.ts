@@ -1,5 +1,6 @@
 /** The limits of the engine: who may begin, and who waits. */
 
+import { setMaxListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import {
   createPermits,
@@ -10,6 +11,8 @@ import {
 import { createRandom, runSeed } from '../../support/images/random.js';
 
 const NEVER = new AbortController().signal;
+// Every request that waits listens to it.
+setMaxListeners(0, NEVER);
 const LIMITS: PermitLimits = { connections: 3, connectionsPerHost: 2, memoryBytes: 100 };
 
 /** Asks for permits by name; `granted` are those that hold or held one, in the order in which they got it. */
