@@ -42,6 +42,8 @@ export interface EngineOptions {
   readonly connections?: number | undefined;
   /** Connections to one host. Default 6. */
   readonly connectionsPerHost?: number | undefined;
+  /** A body that brings nothing for this long is given up, and asked for again. Default 30,000. */
+  readonly stallTimeoutMs?: number | undefined;
   /** Receives every fact while the engine works. Default: none. */
   readonly onEvent?: EventSink | undefined;
 }
@@ -130,6 +132,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       insecureTls: insecure.tls,
       resolve: options.resolve ?? [],
       connections: connectionsPerHost,
+      stallTimeoutMs: options.stallTimeoutMs ?? DEFAULT_HTTP_OPTIONS.stallTimeoutMs,
     };
     const permits = createPermits({
       connections: options.connections ?? DEFAULT_CONNECTIONS,

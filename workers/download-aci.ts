@@ -7,6 +7,7 @@ import { statusError } from '../src/http/errors.js';
 import { checkPartial } from '../src/http/range.js';
 import { redactUrl } from '../src/http/redact.js';
 import { withRetry } from '../src/http/retry.js';
+import { bootId } from '../src/store/owner.js';
 import { type PartialRecord, parsePartialRecord } from '../src/store/records.js';
 import type { FetchAciInput, TaskContext } from '../src/tasks/contract.js';
 import type { AciTarget, Arrival } from './aci-target.js';
@@ -33,7 +34,8 @@ export async function downloadAci(
   const take = (chunk: Buffer): Promise<void> => target.take(chunk, partial.size());
 
   async function attempt(): Promise<'done' | 'unchanged'> {
-    if (record === undefined || resumeValidator(record) === undefined) await forget();
+    if (record === undefined || record.bootId !== bootId() || resumeValidator(record) === undefined)
+      await forget();
     const start = partial.size();
     if (start > 0 && !isReplayed) await partial.replay(take, context.signal);
     isReplayed = true;
@@ -135,6 +137,7 @@ function recordOf(headers: HttpResponse['headers']): PartialRecord {
   return {
     etag: headers['etag'],
     lastModified: headers['last-modified'],
+    bootId: bootId(),
     totalBytes: Number.isSafeInteger(length) ? length : undefined,
   };
 }

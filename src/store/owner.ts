@@ -22,14 +22,14 @@ export function thisProcess(): Owner {
     token: randomUUID(),
     pid: process.pid,
     startTicks: startTicks('self'),
-    bootId: readText('/proc/sys/kernel/random/boot_id'),
+    bootId: bootId(),
     pidNamespace: pidNamespace(),
   };
 }
 
 /** `heartbeatAgeMs`: since the owner last touched its folder; the only sign of life from another container. */
 export function isAlive(owner: Owner, heartbeatAgeMs: number): boolean {
-  if (owner.bootId !== readText('/proc/sys/kernel/random/boot_id') || owner.pidNamespace !== pidNamespace()) {
+  if (owner.bootId !== bootId() || owner.pidNamespace !== pidNamespace()) {
     return heartbeatAgeMs < HEARTBEAT_DEAD_MS;
   }
   try {
@@ -51,6 +51,11 @@ export function parseOwner(text: string): Owner | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Changes with every start of the machine; undefined where the system does not tell. */
+export function bootId(): string | undefined {
+  return readText('/proc/sys/kernel/random/boot_id');
 }
 
 function startTicks(pid: string): string | undefined {

@@ -48,6 +48,11 @@ export interface PartialRecord {
   readonly etag?: string | undefined;
   readonly lastModified?: string | undefined;
   readonly totalBytes?: number | undefined;
+  /**
+   * Of the machine's run in which the bytes were written. They were not synced, so after a power loss they may be
+   * anything, and without a digest nothing would show it.
+   */
+  readonly bootId?: string | undefined;
 }
 
 /** @throws FetchError ERR_STORE_DAMAGED */

@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { storeLayout } from '../../src/store/layout.js';
+import { bootId } from '../../src/store/owner.js';
 import { buildAci, imageIdOf } from '../support/images/aci.js';
 import { createRandom } from '../support/images/random.js';
 import { runAci, runTool } from '../support/process.js';
@@ -123,7 +124,7 @@ describe('an interrupted download of a URL', () => {
     writeFileSync(layout.partialFile(url), content.subarray(0, partBytes));
     writeFileSync(
       `${layout.partialFile(url)}.json`,
-      JSON.stringify({ totalBytes: content.length, ...facts }),
+      JSON.stringify({ totalBytes: content.length, bootId: bootId(), ...facts }),
     );
     return storeDir;
   }
@@ -149,6 +150,7 @@ describe('an interrupted download of a URL', () => {
   it.each([
     ['a weak ETag', { etag: 'W/"weak"' }],
     ['nothing to compare', {}],
+    ['bytes of before the machine was started anew', { etag: '"strong"', bootId: 'another' }],
   ])('begins again with %s', async (_, facts) => {
     const url = server.putAci('/weak.aci', first, facts);
     const storeDir = leavePartial(url, 2_000_000, facts);

@@ -182,9 +182,20 @@ describe('what is tried again', () => {
   });
 });
 
-// There is no option for the time after which a body that stalls is given up, and its default of half a minute
-// is too long for this file; test/unit/http/client.test.ts has the stall.
-it.todo('gives up a body that stalls, once its time can be set');
+describe('a body that stalls', () => {
+  it('is asked for again and then given up', async () => {
+    registry.setFaults([{ match: '/blobs/', fault: { kind: 'stall', afterBytes: 0 } }]);
+    const engine = await testEngine({ stallTimeoutMs: 200 });
+    registry.requests.length = 0;
+    await expect(engine.fetch({ image: goodImage })).rejects.toMatchObject({
+      code: 'ERR_NETWORK',
+      exitCode: 4,
+    });
+    expect(registry.requestsTo('/blobs/').length).toBeGreaterThan(1);
+    await engine.close();
+    registry.setFaults([]);
+  });
+});
 
 describe('who must not or cannot be trusted', () => {
   const dir = seededStore;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/client.js';
+import { bootId } from '../../../src/store/owner.js';
 import type { FetchAciInput, FetchAciOutput, TaskNote } from '../../../src/tasks/contract.js';
 import { blobCounters, newBlobCounters } from '../../../src/tasks/counters.js';
 import { aciManifest, buildAci } from '../../support/images/aci.js';
@@ -156,7 +157,7 @@ describe('fetchAci from a URL', () => {
 
   it('goes on where an earlier run ended', async () => {
     const setup = await setUp();
-    setup.leave(ACI.subarray(0, 150_000), { etag: etagOf(ACI), totalBytes: ACI.length });
+    setup.leave(ACI.subarray(0, 150_000), { etag: etagOf(ACI), totalBytes: ACI.length, bootId: bootId() });
     const { downloadedBytes } = expectFetched(setup, await setup.fromUrl());
     expect(downloadedBytes).toBe(ACI.length - 150_000);
     expect(ranges(setup)).toEqual(['bytes=150000-']);
@@ -166,13 +167,13 @@ describe('fetchAci from a URL', () => {
 
   it('begins again when the content is another one now', async () => {
     const setup = await setUp(OTHER);
-    setup.leave(ACI.subarray(0, 150_000), { etag: etagOf(ACI), totalBytes: ACI.length });
+    setup.leave(ACI.subarray(0, 150_000), { etag: etagOf(ACI), totalBytes: ACI.length, bootId: bootId() });
     expectFetched(setup, await setup.fromUrl(), OTHER);
   });
 
   it.each<[string, object]>([
     ['nothing', {}],
-    ['a weak tag', { etag: 'W/"x"', totalBytes: ACI.length }],
+    ['a weak tag', { etag: 'W/"x"', totalBytes: ACI.length, bootId: bootId() }],
   ])('begins again with a rest of which %s is known', async (_, record) => {
     const setup = await setUp();
     setup.leave(OTHER.subarray(0, 150_000), record);
@@ -182,11 +183,11 @@ describe('fetchAci from a URL', () => {
 
   it('asks only whether a rest that is complete is still right', async () => {
     const setup = await setUp();
-    setup.leave(ACI, { etag: etagOf(ACI), totalBytes: ACI.length });
+    setup.leave(ACI, { etag: etagOf(ACI), totalBytes: ACI.length, bootId: bootId() });
     const { downloadedBytes } = expectFetched(setup, await setup.fromUrl());
     expect([downloadedBytes, setup.server.requests.length]).toEqual([0, 1]);
     const changed = await setUp(OTHER);
-    changed.leave(ACI, { etag: etagOf(ACI), totalBytes: ACI.length });
+    changed.leave(ACI, { etag: etagOf(ACI), totalBytes: ACI.length, bootId: bootId() });
     expectFetched(changed, await changed.fromUrl(), OTHER);
   });
 
@@ -214,7 +215,7 @@ describe('fetchAci from a URL', () => {
     const rest = readFileSync(setup.partialFile);
     expect(rest.equals(ACI.subarray(0, rest.length))).toBe(true);
     const record: unknown = JSON.parse(readFileSync(`${setup.partialFile}.json`, 'utf8'));
-    expect(record).toMatchObject({ etag: etagOf(ACI), totalBytes: ACI.length });
+    expect(record).toMatchObject({ etag: etagOf(ACI), totalBytes: ACI.length, bootId: bootId() });
   });
 
   it.each<[string, FaultPlan, string]>([
