@@ -51,7 +51,9 @@ export function nodeSink(directory: string): ExtractSink {
     if (isRoot) (entry.type === 'symlink' ? lchownSync : chownSync)(path, entry.uid, entry.gid);
     // After chown, which clears setuid and setgid.
     if (entry.type !== 'symlink') chmodSync(path, entry.mode);
-    lutimesSync(path, time, time);
+    // Node takes a negative number for the present time, but not a date.
+    const date = time < 0 ? new Date(time * 1000) : time;
+    lutimesSync(path, date, date);
   }
 
   function make(entry: TarEntry): void {

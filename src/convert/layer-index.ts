@@ -9,6 +9,8 @@ import { type ByteString, paddedBytes } from '../tar/entry.js';
  */
 export type IndexType = 'f' | 'h' | 'l' | 'c' | 'b' | 'd' | 'p' | 'w' | 'o';
 
+const TYPES = new Set<string>(['f', 'h', 'l', 'c', 'b', 'd', 'p', 'w', 'o'] satisfies IndexType[]);
+
 export interface IndexEntry {
   readonly type: IndexType;
   /** Below the root of the image, normalized; the root itself is `''`. */
@@ -55,7 +57,7 @@ export function parseIndexLine(line: string): IndexEntry {
       number,
       string | undefined,
     ];
-    if (typeof path === 'string' && offset >= 0 && headerBytes >= 0 && sizeBytes >= 0) {
+    if (TYPES.has(type) && typeof path === 'string' && offset >= 0 && headerBytes >= 0 && sizeBytes >= 0) {
       return { type, path, offset, headerBytes, sizeBytes, link };
     }
   } catch (cause) {

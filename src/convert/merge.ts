@@ -29,7 +29,7 @@ export interface LayerMerge {
  * | a hard link to itself, to what this layer does not have before it, or to something hidden | odd |
  * | an entry below something that is not a directory in its own layer | odd |
  * | an entry that is no directory where an upper layer put files below | odd: perhaps a symbolic link to follow |
- * | the root directory anywhere but first in the top layer | odd: its header stands first in an ACI |
+ * | the root directory, when no upper layer has it, anywhere but first in the top layer | odd: its header stands first in an ACI |
  */
 export function createLayerMerge(): LayerMerge {
   /** Paths that the image has from upper layers, and whether they are directories. */
@@ -39,6 +39,8 @@ export function createLayerMerge(): LayerMerge {
   const opaque = new Set<ByteString>();
   /** Directories that entries of some layer lie in without the layer having them as entries. */
   const implied = new Set<ByteString>();
+  /** Directories of the image that no entry names. */
+  const shown = new Set<ByteString>();
   let own = new Map<ByteString, { isDirectory: boolean; kept: boolean }>();
   let ownWhiteouts: IndexEntry[] = [];
   let hiddenDirectories = new Map<ByteString, boolean>();
@@ -71,9 +73,9 @@ export function createLayerMerge(): LayerMerge {
       ownWhiteouts.push(entry);
       return imply(entry.type === 'o' ? path : parentPath(path)) ? 'hide' : 'odd';
     }
-    if (path === '' && !(isFirstEntry && entry.type === 'd')) return 'odd';
-    isFirstEntry = false;
     const isDirectory = entry.type === 'd';
+    if (path === '' && !(isDirectory && (isFirstEntry || taken.has('')))) return 'odd';
+    isFirstEntry = false;
     if (own.has(path) || (!isDirectory && implied.has(path)) || !imply(parentPath(path))) return 'odd';
     const hidden = taken.has(path) || cut.has(path) || (path !== '' && hidesInside(parentPath(path)));
     own.set(path, { isDirectory, kept: !hidden });
@@ -82,7 +84,16 @@ export function createLayerMerge(): LayerMerge {
       const target = entry.link === path ? undefined : own.get(entry.link ?? '');
       if (target === undefined || !target.kept || target.isDirectory) return 'odd';
     }
+    showParents(path);
     return 'keep';
+  }
+
+  /** Notes the directories that are there because something in them is, from the nearest up. */
+  function showParents(path: ByteString): void {
+    for (let parent = parentPath(path); parent !== ''; parent = parentPath(parent)) {
+      if (own.has(parent) || taken.has(parent) || shown.has(parent)) return;
+      shown.add(parent);
+    }
   }
 
   function endLayer(): void {
@@ -101,7 +112,7 @@ export function createLayerMerge(): LayerMerge {
   function kindOf(path: ByteString): 'directory' | 'other' | undefined {
     const entry = own.get(path);
     const isDirectory = taken.get(path) ?? (entry?.kept === true ? entry.isDirectory : undefined);
-    if (isDirectory === undefined) return undefined;
+    if (isDirectory === undefined) return shown.has(path) ? 'directory' : undefined;
     return isDirectory ? 'directory' : 'other';
   }
 

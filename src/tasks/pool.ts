@@ -1,6 +1,6 @@
 /** The task runner on worker threads; the only importer of piscina. */
 
-import { MessageChannel } from 'node:worker_threads';
+import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { abortedError, FetchError, fromWire, throwIfAborted } from '../errors.js';
 import type { CancelMessage, LoadedMessage, TaskEnvelope, TaskName, TaskNote, Tasks } from './contract.js';
@@ -12,7 +12,7 @@ import type { RunOptions, TaskRunner } from './runner.js';
  */
 const TASKS_PER_WORKER = 1024;
 
-/** How long a cancelled task may take to end by itself before its thread is ended. */
+/** How long a cancelled task may take to end by itself before nobody waits for it any more. */
 const GRACE_MS = 700;
 
 /** How long `close` waits for threads that are still loading. */
@@ -42,6 +42,7 @@ export function createPool(workers: number): TaskRunner {
   /** How many assemblers each thread has, by the thread's ID. */
   const assemblers = new Map<number, number>();
   const balance = createBalancer(assemblers);
+  let placedOn: number | undefined;
   const pool = new Piscina({
     loadBalancer(task, candidates) {
       const chosen = balance(task, candidates);
@@ -77,6 +78,7 @@ export function createPool(workers: number): TaskRunner {
     const { port1, port2 } = new MessageChannel();
     port1.on('message', (note: TaskNote) => onNote?.(note));
     port1.unref();
+    let thread: number | undefined;
     let graceTimer: NodeJS.Timeout | undefined;
     let onAbort = (): void => {};
     const gaveUp = new Promise<never>((_, reject) => {
@@ -87,12 +89,14 @@ export function createPool(workers: number): TaskRunner {
     });
     signal.addEventListener('abort', onAbort, { once: true });
     try {
+      placedOn = undefined;
       const running = pool.run({ input, port: port2 }, { name, transferList: [port2] }) as Promise<
         TaskEnvelope<Tasks[K]['output']>
       >;
+      // Known at once unless the threads are still starting; the result tells it too.
+      thread = placedOn;
       const envelope = await Promise.race([running, gaveUp]);
-      const { thread } = envelope;
-      if (name === ASSEMBLER) assemblers.set(thread, (assemblers.get(thread) ?? 1) - 1);
+      thread = envelope.thread;
       if (envelope.ok) return envelope.value;
       throw fromWire(envelope.error);
     } catch (error) {
@@ -102,8 +106,14 @@ export function createPool(workers: number): TaskRunner {
         cause: error ?? deadThread,
       });
     } finally {
+      if (name === ASSEMBLER && thread !== undefined)
+        assemblers.set(thread, (assemblers.get(thread) ?? 1) - 1);
       signal.removeEventListener('abort', onAbort);
       clearTimeout(graceTimer);
+      // The result may have overtaken notes that were sent before it.
+      for (let rest = receiveMessageOnPort(port1); rest !== undefined; rest = receiveMessageOnPort(port1)) {
+        onNote?.(rest.message as TaskNote);
+      }
       port1.close();
     }
   }
