@@ -70,7 +70,6 @@ const ONLY_IMPORTERS: Readonly<Record<string, readonly string[]>> = {
   openpgp: ['src/trust/'],
   piscina: ['src/tasks/pool.ts'],
   'tar-stream': ['src/tar/'],
-  'unbzip2-stream': ['src/codec/library-stages.ts'],
   undici: ['src/http/client.ts'],
   'xz-decompress': ['src/codec/library-stages.ts'],
   'node:zlib': ['src/codec/'],

@@ -43,6 +43,6 @@ export function writeFully(fd: number, bytes: Buffer, length: number, position: 
   try {
     for (let at = 0; at < length; ) at += writeSync(fd, bytes, at, length - at, position + at);
   } catch (error) {
-    throw storageError(error, 'cannot write to the store');
+    throw storageError(error, 'cannot write');
   }
 }

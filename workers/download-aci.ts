@@ -70,11 +70,8 @@ export async function downloadAci(
   /** Prepares for the body: appends to what is there, or begins again. */
   async function accept(response: HttpResponse, start: number): Promise<void> {
     try {
-      if (start > 0 && response.status !== 416) {
-        const expectedTotal = record?.totalBytes;
-        if (checkPartial({ ...response, requestedStart: start, expectedTotal, what }) === 'append') return;
-      }
-      if (response.status === 416 && start > 0) {
+      if (start > 0 && canAppend(response, start)) return;
+      if (start > 0 && response.status !== 200) {
         await forget();
         throw new FetchError('ERR_NETWORK', `${what}: changed while it was downloaded`, {
           stage: 'download',
@@ -88,6 +85,17 @@ export async function downloadAci(
       await response.discard();
       throw error;
     }
+  }
+
+  function canAppend(response: HttpResponse, start: number): boolean {
+    if (response.status === 416) return false;
+    const answer = checkPartial({
+      ...response,
+      requestedStart: start,
+      expectedTotal: record?.totalBytes,
+      what,
+    });
+    return answer === 'append' && isSameContent(response.headers, record);
   }
 
   function removeFiles(): void {
@@ -146,6 +154,16 @@ function recordOf(headers: HttpResponse['headers']): PartialRecord {
 function resumeValidator(record: PartialRecord): string | undefined {
   const { etag, lastModified } = record;
   return etag !== undefined && !etag.startsWith('W/') ? etag : lastModified;
+}
+
+/**
+ * A server that knows ranges but not If-Range sends a part of whatever it has now; a 206 carries the validator that
+ * a 200 would have (RFC 9110, 15.3.7).
+ */
+function isSameContent(headers: HttpResponse['headers'], record: PartialRecord | undefined): boolean {
+  const { etag, lastModified } = record ?? {};
+  if (etag !== undefined && !etag.startsWith('W/')) return headers['etag'] === etag;
+  return lastModified !== undefined && (headers['last-modified'] ?? lastModified) === lastModified;
 }
 
 function rangeHeaders(start: number, record: PartialRecord | undefined): Record<string, string> {

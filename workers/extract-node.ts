@@ -116,7 +116,7 @@ export function nodeSink(directory: string): ExtractSink {
         ...(withXattrs > 0 ? [`extended attributes of ${withXattrs} entries: that needs GNU tar`] : []),
       ];
     },
-    abort() {
+    async abort() {
       if (fd !== undefined) closeSync(fd);
       fd = undefined;
     },

@@ -11,6 +11,6 @@ export interface ExtractSink {
   drained(): Promise<void>;
   /** Resolves when all is written, to what could not be kept, a line each. */
   finish(): Promise<string[]>;
-  /** Gives up. */
-  abort(): void;
+  /** Gives up; resolves when nothing is written any more. */
+  abort(): Promise<void>;
 }

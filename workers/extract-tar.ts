@@ -70,7 +70,10 @@ export function systemTarSink(program: string, directory: string): ExtractSink {
         ...(skipped.size > 0 ? [`${skipped.size} device nodes: only root can make them`] : []),
       ];
     },
-    abort: () => void tar.kill('SIGKILL'),
+    async abort() {
+      tar.kill('SIGKILL');
+      await exited.catch(() => undefined);
+    },
   };
 }
 

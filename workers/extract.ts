@@ -1,6 +1,6 @@
 /** The task that unpacks an image into a folder, checking on the way that it is the image. */
 
-import { FetchError, throwIfAborted } from '../src/errors.js';
+import { FetchError, isFetchError, throwIfAborted } from '../src/errors.js';
 import { imageDamaged, readParts } from '../src/store/parts.js';
 import { createTarParser } from '../src/tar/parser.js';
 import { normalizePath } from '../src/tar/path.js';
@@ -52,7 +52,9 @@ export const extract: TaskHandler<'extract'> = async (input, context) => {
     if (`sha512-${hash.digestHex()}` !== input.id) throw imageDamaged(input.id);
     return { notKept: await sink.finish() };
   } catch (error) {
-    sink.abort();
+    await sink.abort();
+    // It was a valid archive when it was stored.
+    if (isFetchError(error) && error.code === 'ERR_TAR_INVALID') throw imageDamaged(input.id, error);
     throw error;
   }
 };

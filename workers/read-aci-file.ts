@@ -1,6 +1,6 @@
 /** Reads an ACI from a local file. */
 
-import { open } from 'node:fs/promises';
+import { constants, open } from 'node:fs/promises';
 import { setImmediate as yieldToEvents } from 'node:timers/promises';
 import { errnoOf, FetchError, storageError, throwIfAborted } from '../src/errors.js';
 import type { TaskContext } from '../src/tasks/contract.js';
@@ -8,14 +8,22 @@ import type { AciTarget, Arrival } from './aci-target.js';
 
 const READ_BYTES = 1024 * 1024;
 
-/** @throws FetchError ERR_NOT_FOUND, ERR_PERMISSION, ERR_IO */
+/** @throws FetchError ERR_NOT_FOUND, ERR_USAGE for what is no regular file, ERR_PERMISSION, ERR_IO */
 export async function readAciFile(path: string, target: AciTarget, context: TaskContext): Promise<Arrival> {
-  const file = await open(path, 'r').catch((error: unknown) => {
+  // Without O_NONBLOCK the opening of a pipe waits for a writer, and nothing could end that.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
     if (errnoOf(error) !== 'ENOENT') throw storageError(error, `cannot read ${path}`, 'resolve');
     throw new FetchError('ERR_NOT_FOUND', `${path}: no such file`, { stage: 'resolve', cause: error });
   });
   try {
-    context.note({ note: 'opened', sizeBytes: (await file.stat()).size, resumedBytes: 0 });
+    const stats = await file.stat();
+    if (!stats.isFile()) {
+      throw new FetchError('ERR_USAGE', `${path} is not a regular file`, {
+        stage: 'resolve',
+        hint: 'write what comes through a pipe to a file first',
+      });
+    }
+    context.note({ note: 'opened', sizeBytes: stats.size, resumedBytes: 0 });
     for (let at = 0; ; ) {
       throwIfAborted(context.signal);
       const chunk = Buffer.allocUnsafe(READ_BYTES);

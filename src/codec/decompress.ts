@@ -1,7 +1,7 @@
 /** Inflates a stream, told apart by its first bytes; what is not compressed passes through. */
 
 import { FetchError } from '../errors.js';
-import { bzip2Stage, fzstdStage, xzStage } from './library-stages.js';
+import { fzstdStage, xzStage } from './library-stages.js';
 import type { Output, Stage } from './stage.js';
 import { gunzipStage, nativeZstdStage } from './zlib-stage.js';
 
@@ -85,6 +85,9 @@ async function stageFor(codec: Codec, output: Output): Promise<Stage> {
     case 'xz':
       return xzStage(output);
     case 'bzip2':
-      return bzip2Stage(output);
+      // The libraries inflate all they have in one go, so that a few hundred bytes can hold a thread for minutes.
+      throw new FetchError('ERR_COMPRESSION', 'bzip2 compression is not supported by this version', {
+        stage: 'convert',
+      });
   }
 }

@@ -23,39 +23,6 @@ export async function fzstdStage(onOutput: Output): Promise<Stage> {
   };
 }
 
-/** bzip2, several streams one after another too. */
-export async function bzip2Stage(onOutput: Output): Promise<Stage> {
-  const { default: unbzip2 } = await import('unbzip2-stream');
-  const stream = unbzip2();
-  let failure: unknown;
-  stream.on('error', (error: unknown) => {
-    failure ??= error;
-  });
-  stream.on('data', (chunk: Buffer) => {
-    try {
-      if (failure === undefined) onOutput(chunk);
-    } catch (error) {
-      failure = error;
-    }
-  });
-  const check = (): void => {
-    if (failure !== undefined) throw compressionError('bzip2', failure);
-  };
-  return {
-    async write(chunk) {
-      check();
-      // It keeps the buffer until a block of it is complete.
-      stream.write(Buffer.from(chunk));
-      check();
-    },
-    async end() {
-      stream.end();
-      check();
-    },
-    destroy() {},
-  };
-}
-
 type XzModule = typeof import('xz-decompress');
 
 /** xz, a single stream of any number of blocks. */

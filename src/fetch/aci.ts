@@ -36,11 +36,13 @@ export async function fetchUrl(
   // Two processes must not append to one partial download; the second then finds what the first one stored.
   const lock = await store.lock(`url ${key}`, signal);
   try {
+    const partialFile = store.layout.partialFile(key);
+    if (request.noStore) await rm(partialFile, { force: true });
     const current = await remembered(session, key, request);
     const source: FetchAciInput['source'] = {
       kind: 'url',
       request: { url: reference.url, http: session.httpOptions, retries: session.retries },
-      partialFile: store.layout.partialFile(key),
+      partialFile,
       validators: current.known === undefined ? {} : (current.remote ?? {}),
     };
     const { host } = new URL(reference.url);

@@ -2,11 +2,12 @@
 
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { link, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { constants, link, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createSha512 } from '../../wasm/sha512.js';
-import { errnoOf, FetchError, storageError, throwIfAborted } from '../errors.js';
+import { abortedError, errnoOf, FetchError, storageError, throwIfAborted } from '../errors.js';
 import { type ExtentPart, imageDamaged, partsOf, readParts } from '../store/parts.js';
 import type { ImageFacts, Store } from '../store/store.js';
 
@@ -41,6 +42,7 @@ async function exportToFile(
     const existing = await stat(path).catch(ifMissing);
     if (existing !== undefined && !existing.isFile()) {
       // A device or a pipe is written to; putting a file in its place would take it away from everybody.
+      if (existing.isFIFO()) await readerOf(path, signal);
       await writeFileOf(parts, id, path, 'w', signal);
       return;
     }
@@ -76,6 +78,22 @@ async function writeFileOf(
     if (flags === 'wx') await file.datasync();
   } finally {
     await file.close();
+  }
+}
+
+/** Waits until somebody reads the pipe: opening it would do so too, but nothing could end that. */
+async function readerOf(path: string, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    try {
+      await (await open(path, constants.O_WRONLY | constants.O_NONBLOCK)).close();
+      return;
+    } catch (error) {
+      if (errnoOf(error) !== 'ENXIO') throw error;
+    }
+    throwIfAborted(signal);
+    await sleep(50, undefined, { signal }).catch((error: unknown) => {
+      throw abortedError(error);
+    });
   }
 }
 

@@ -1,7 +1,8 @@
 /** Unpacks an image of the store into a folder, through a worker. */
 
-import { mkdir, readdir, rm } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { errnoOf, FetchError, storageError } from '../errors.js';
 import { partsOf } from '../store/parts.js';
 import type { ImageFacts, Store } from '../store/store.js';
@@ -23,7 +24,11 @@ export interface ExtractReport {
   readonly notKept: readonly string[];
 }
 
-/** A failure removes the folder. @throws FetchError ERR_USAGE, those of exit code 8 */
+/**
+ * A folder that is new, or replaces one, appears only when the whole image is in it and was the right one; one that
+ * is there and empty is filled in place, and emptied again when that fails.
+ * @throws FetchError ERR_USAGE, those of exit code 8
+ */
 export async function extractImage(
   store: Store,
   runner: TaskRunner,
@@ -31,37 +36,77 @@ export async function extractImage(
   { directory: given, rootfsOnly = false, overwrite = false }: ExtractOptions,
   signal: AbortSignal,
 ): Promise<ExtractReport> {
-  const directory = resolve(given);
+  const directory = await realTarget(resolve(given));
+  await refuseToReplace(directory, store);
   const parts = partsOf(await store.readExtents(image.id), store.layout);
-  // The folder is removed as a whole when something fails, or with `overwrite`.
-  for (const kept of [store.layout.root, process.cwd()]) {
-    if (`${resolve(kept)}/`.startsWith(directory.endsWith('/') ? directory : `${directory}/`)) {
-      throw new FetchError('ERR_USAGE', `${directory} holds ${kept}`, { stage: 'usage' });
-    }
-  }
-  await prepare(directory, overwrite);
-  try {
-    const input = { parts, id: image.id, directory, rootfsOnly };
+  const extractInto = async (folder: string): Promise<ExtractReport> => {
+    const input = { parts, id: image.id, directory: folder, rootfsOnly };
     const { notKept } = await runner.run('extract', input, { signal });
     return { id: image.id, notKept };
+  };
+  const content = await contentOf(directory);
+  if (content !== undefined && content.length === 0) {
+    return extractInto(directory).catch(async (error: unknown) => {
+      for (const name of (await contentOf(directory)) ?? []) await removeAll(join(directory, name));
+      throw error;
+    });
+  }
+  if (content !== undefined && !overwrite) throw notEmpty(directory);
+  const temp = join(dirname(directory), `.${basename(directory)}.${randomUUID()}`);
+  try {
+    await mkdir(temp, { recursive: true });
+    const report = await extractInto(temp);
+    if (content !== undefined) await rm(directory, { recursive: true, force: true });
+    await rename(temp, directory);
+    return report;
   } catch (error) {
-    await rm(directory, { recursive: true, force: true });
-    throw error;
+    await removeAll(temp);
+    throw storageError(error, `cannot use ${directory}`, 'extract');
   }
 }
 
-async function prepare(directory: string, overwrite: boolean): Promise<void> {
+/** What already failed must not fail for another reason as well. */
+function removeAll(path: string): Promise<void> {
+  return rm(path, { recursive: true, force: true }).catch(() => undefined);
+}
+
+/** The path with every symbolic link resolved that is there already. */
+async function realTarget(path: string): Promise<string> {
   try {
-    if (overwrite) await rm(directory, { recursive: true, force: true });
-    await mkdir(directory, { recursive: true });
-    if ((await readdir(directory)).length === 0) return;
+    return await realpath(path);
   } catch (error) {
-    if (errnoOf(error) !== 'EEXIST' && errnoOf(error) !== 'ENOTDIR') {
-      throw storageError(error, `cannot use ${directory}`, 'extract');
-    }
+    if (errnoOf(error) !== 'ENOENT') throw storageError(error, `cannot use ${path}`, 'extract');
+    return path === dirname(path) ? path : join(await realTarget(dirname(path)), basename(path));
   }
-  throw new FetchError('ERR_USAGE', `${directory} is not an empty folder`, {
+}
+
+/** The store, and the folder that the process works in, are never what is replaced. */
+async function refuseToReplace(directory: string, store: Store): Promise<void> {
+  const storeDir = await realTarget(store.layout.root);
+  const workDir = await realTarget(process.cwd());
+  const holds = (outer: string, inner: string): boolean =>
+    `${inner}/`.startsWith(outer.endsWith('/') ? outer : `${outer}/`);
+  const kept = holds(storeDir, directory) || holds(directory, storeDir) ? storeDir : workDir;
+  if (kept === storeDir || holds(directory, workDir)) {
+    throw new FetchError('ERR_USAGE', `${directory} is in the way of ${kept}`, { stage: 'usage' });
+  }
+}
+
+/** The names in a folder; undefined when there is none. */
+async function contentOf(directory: string): Promise<string[] | undefined> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    if (errnoOf(error) === 'ENOTDIR') throw notEmpty(directory, error);
+    throw storageError(error, `cannot use ${directory}`, 'extract');
+  }
+}
+
+function notEmpty(directory: string, cause?: unknown): FetchError {
+  return new FetchError('ERR_USAGE', `${directory} is not an empty folder`, {
     stage: 'usage',
     hint: 'replace it with --overwrite',
+    cause,
   });
 }

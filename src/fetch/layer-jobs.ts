@@ -114,6 +114,7 @@ async function openLayer(
       await lock.release();
       return await storedLayer(session, layer, source);
     }
+    if (ignoreStore) await rm(store.layout.partialFile(layer.digest), { force: true });
     const { tarFile, indexFile } = await newIngestFiles(session, layer);
     const counters = newBlobCounters();
     const fetching = fetchLayer(session, { layer, source, tarFile, indexFile, counters }, signal);

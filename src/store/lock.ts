@@ -38,9 +38,12 @@ export async function acquireLock(path: string, owner: Owner, signal: AbortSigna
   }
   const stopHeartbeat = startHeartbeat(path);
   return {
-    release() {
+    async release() {
       stopHeartbeat();
-      return rm(path, { force: true });
+      // Another process may have taken it for dead; then it is no longer ours to remove.
+      const content = await readTextIfThere(path);
+      if (content !== undefined && parseOwner(content)?.token === owner.token)
+        await rm(path, { force: true });
     },
   };
 }

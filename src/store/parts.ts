@@ -35,10 +35,11 @@ export function sliceParts(parts: readonly ExtentPart[], offset: number, sizeByt
   return sliced;
 }
 
-export function imageDamaged(id: string): FetchError {
+export function imageDamaged(id: string, cause?: unknown): FetchError {
   return new FetchError('ERR_STORE_DAMAGED', `image ${id} in the store is damaged`, {
     stage: 'store',
     hint: 'remove it with: aci image rm, and fetch it again',
+    cause,
   });
 }
 

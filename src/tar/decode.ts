@@ -11,6 +11,9 @@ export interface Extensions {
   readonly longLink?: ByteString | undefined;
 }
 
+/** As long as a path can be on Linux (PATH_MAX). Longer ones could not be unpacked, only cost time. */
+const MAX_PATH_BYTES = 4096;
+
 const XATTR_PREFIX = 'SCHILY.xattr.';
 
 /** The type flag of a header whose checksum is right. @throws FetchError ERR_TAR_INVALID */
@@ -42,6 +45,12 @@ export function decodeHeader(block: Buffer, typeFlag: string, extensions: Extens
   const time = paxTime(pax) ?? { seconds: number(block, 136, 12, 'mtime', true), nanoseconds: 0 };
   const isDevice = type === 'char' || type === 'block';
   const isLink = type === 'hardlink' || type === 'symlink';
+  for (const name of [path, linkPath]) {
+    if (name.length > MAX_PATH_BYTES) {
+      const message = `a path of ${name.length} bytes in an archive`;
+      throw new FetchError('ERR_LIMIT', message, { stage: 'convert' });
+    }
+  }
   if (isLink && linkPath === '') throw invalid(`${displayPath(path)}: a link without a target`);
   return {
     path,

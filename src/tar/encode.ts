@@ -111,5 +111,8 @@ function ustarBlock(fields: UstarFields, typeFlag: string): Buffer {
 }
 
 function writeOctal(block: Buffer, offset: number, digits: number, value: number): void {
-  block.write(value.toString(8).padStart(digits, '0'), offset, 'latin1');
+  const text = value.toString(8).padStart(digits, '0');
+  // The decoder lets nothing in that does not fit; a digit more would be in the next field.
+  if (text.length > digits) throw new RangeError(`${value} does not fit a field of ${digits} digits`);
+  block.write(text, offset, 'latin1');
 }

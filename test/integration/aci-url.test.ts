@@ -195,6 +195,16 @@ describe('an interrupted download of a URL', () => {
     expect(bytesServed()).toBeLessThan(first.length + 200_000);
   });
 
+  it('never appends a part of other content, whose server does not know If-Range', async () => {
+    const url = server.putAci('/mixed.aci', first, { etag: '"one"' });
+    const storeDir = leavePartial(url, 2_000_000, { etag: '"one"' });
+    server.setFaults([
+      { match: '/mixed.aci', times: 1, fault: { kind: 'headers', headers: { etag: '"two"' } } },
+    ]);
+    expect(await fetchInto(storeDir, url)).toMatchObject({ id: imageIdOf(first) });
+    expect(server.requests.map(({ status }) => status)).toEqual([206, 200]);
+  });
+
   it('never appends the wrong range', async () => {
     const url = server.putAci('/wrong.aci', first, { etag: '"wrong"' });
     const storeDir = leavePartial(url, 1_000_000, { etag: '"wrong"' });
@@ -206,6 +216,12 @@ describe('an interrupted download of a URL', () => {
 });
 
 describe('an ACI in a file', () => {
+  it('is no pipe, whose opening could not be ended', async () => {
+    const fifo = join(tempDir(), 'fifo');
+    await runTool('mkfifo', [fifo]);
+    await expect(fetchInto(tempDir(), fifo)).rejects.toMatchObject({ code: 'ERR_USAGE' });
+  });
+
   it('comes by path and by file:// URL, plain and gzip, with one ID', async () => {
     const folder = tempDir();
     writeFileSync(join(folder, 'plain.aci'), first);

@@ -1,7 +1,15 @@
 /** The commands on images of the store: list, cat-manifest, export, extract and rm. */
 
-import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTarParser } from '../../dist/src/tar/parser.js';
 import { nodeSink } from '../../dist/workers/extract-node.js';
@@ -152,6 +160,44 @@ describe('aci image extract', () => {
     await image('extract', '--overwrite', two.id, directory);
     expect(readdirSync(directory).sort()).toEqual(['manifest', 'rootfs']);
   });
+});
+
+describe('aci image extract --overwrite', () => {
+  it('replaces neither the store, nor what is in it, nor what holds it, by whatever name', async () => {
+    const link = join(tempDir(), 'link');
+    symlinkSync(home, link);
+    for (const target of [home, join(home, 'store'), join(home, 'store', 'blobs'), join(link, 'store')]) {
+      expect(await failing('extract', '--overwrite', two.id, target), target).toBe(2);
+    }
+    await image('export', two.id, join(tempDir(), 'whole.aci'));
+  });
+
+  it('keeps the old folder when the image turns out to be damaged', async () => {
+    const options = { home: tempDir() };
+    await aci(['fetch', INSECURE, sourceOf('one')], options);
+    const blobs = join(options.home, 'store', 'blobs', 'layer');
+    const files = readdirSync(blobs, { recursive: true, withFileTypes: true }).filter((file) =>
+      file.isFile(),
+    );
+    for (const { parentPath, name } of files) {
+      if (!name.endsWith('.index')) flipLastByte(join(parentPath, name));
+    }
+    const directory = tempDir();
+    writeFileSync(join(directory, 'mine'), 'mine');
+    const { code } = await runAci(['image', 'extract', '--overwrite', sourceOf('one'), directory], options);
+    expect(code).toBe(8);
+    expect(readdirSync(directory)).toEqual(['mine']);
+    expect(
+      readdirSync(dirname(directory)).filter((name) => name.includes(`.${basename(directory)}.`)),
+    ).toEqual([]);
+  });
+
+  function flipLastByte(path: string): void {
+    const bytes = readFileSync(path);
+    const last = bytes.length - 1;
+    bytes[last] = (bytes[last] ?? 0) ^ 0xff;
+    writeFileSync(path, bytes);
+  }
 });
 
 describe('aci image rm', () => {

@@ -126,7 +126,7 @@ describe('fetchAci from a file', () => {
     const dir = tempDir();
     await expect(setup.fromFile(join(dir, 'none'))).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
     mkdirSync(join(dir, 'folder'));
-    await expect(setup.fromFile(join(dir, 'folder'))).rejects.toMatchObject({ code: 'ERR_IO' });
+    await expect(setup.fromFile(join(dir, 'folder'))).rejects.toMatchObject({ code: 'ERR_USAGE' });
   });
 
   it('ends after an abort', async () => {
