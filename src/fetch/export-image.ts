@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { constants, link, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { constants, type FileHandle, link, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -42,8 +42,9 @@ async function exportToFile(
     const existing = await stat(path).catch(ifMissing);
     if (existing !== undefined && !existing.isFile()) {
       // A device or a pipe is written to; putting a file in its place would take it away from everybody.
-      if (existing.isFIFO()) await readerOf(path, signal);
-      await writeFileOf(parts, id, path, 'w', signal);
+      const held = existing.isFIFO() ? await openForReader(path, signal) : undefined;
+      // Held until the end: a pipe without a writer in between would be at its end for the reader.
+      await writeFileOf(parts, id, path, 'w', signal).finally(() => held?.close());
       return;
     }
     if (existing !== undefined && !overwrite) throw fileExists(path);
@@ -82,11 +83,10 @@ async function writeFileOf(
 }
 
 /** Waits until somebody reads the pipe: opening it would do so too, but nothing could end that. */
-async function readerOf(path: string, signal: AbortSignal): Promise<void> {
+async function openForReader(path: string, signal: AbortSignal): Promise<FileHandle> {
   for (;;) {
     try {
-      await (await open(path, constants.O_WRONLY | constants.O_NONBLOCK)).close();
-      return;
+      return await open(path, constants.O_WRONLY | constants.O_NONBLOCK);
     } catch (error) {
       if (errnoOf(error) !== 'ENXIO') throw error;
     }
