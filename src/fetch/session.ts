@@ -7,7 +7,7 @@ import type { Lease } from '../store/lease.js';
 import type { Store } from '../store/store.js';
 import type { LayerFiles } from '../tasks/contract.js';
 import type { LazyRunner } from '../tasks/runner.js';
-import type { Descriptor, FetchRequest, ImageId, InsecureOptions, Labels, PullPolicy } from '../types.js';
+import type { Descriptor, FetchedImage, FetchRequest, InsecureOptions, PullPolicy } from '../types.js';
 import type { Permits } from './permits.js';
 
 export interface SessionBase {
@@ -69,16 +69,7 @@ export interface CompleteRequest extends FetchRequest {
 }
 
 /** What a fetcher found: the image is in the store now. */
-export interface Found {
-  readonly status: 'fetched' | 'cached';
-  readonly id: ImageId;
-  readonly name: string;
-  readonly labels: Labels;
-  readonly verified: boolean;
-  readonly signers: readonly string[];
-  readonly sizeBytes: number;
-  readonly downloadedBytes: number;
-}
+export type Found = Omit<FetchedImage, 'image' | 'durationMs' | 'dependencies'>;
 
 /** Memory that a task which downloads and inflates holds at most: its buffers, and what waits in zlib. */
 export const FETCH_TASK_BYTES = 6 * 1024 * 1024;
