@@ -152,17 +152,21 @@ function recordOf(headers: HttpResponse['headers']): PartialRecord {
 
 /** What If-Range may hold: a strong ETag or else the time (RFC 9110, 13.1.5). */
 function resumeValidator(record: PartialRecord): string | undefined {
-  const { etag, lastModified } = record;
-  return etag !== undefined && !etag.startsWith('W/') ? etag : lastModified;
+  return strongEtag(record) ?? record.lastModified;
+}
+
+function strongEtag({ etag }: PartialRecord): string | undefined {
+  return etag?.startsWith('W/') ? undefined : etag;
 }
 
 /**
  * A server that knows ranges but not If-Range sends a part of whatever it has now; a 206 carries the validator that
  * a 200 would have (RFC 9110, 15.3.7).
  */
-function isSameContent(headers: HttpResponse['headers'], record: PartialRecord | undefined): boolean {
-  const { etag, lastModified } = record ?? {};
-  if (etag !== undefined && !etag.startsWith('W/')) return headers['etag'] === etag;
+function isSameContent(headers: HttpResponse['headers'], record: PartialRecord = {}): boolean {
+  const etag = strongEtag(record);
+  if (etag !== undefined) return headers['etag'] === etag;
+  const { lastModified } = record;
   return lastModified !== undefined && (headers['last-modified'] ?? lastModified) === lastModified;
 }
 

@@ -141,10 +141,9 @@ async function assembleLayers(
   const siblings = new AbortController();
   const signal = AbortSignal.any([outerSignal, siblings.signal]);
   setMaxListeners(0, signal);
-  const handles: LayerHandle[] = [];
+  const opened = new Map<Digest, LayerHandle>();
   try {
     const topFirst = [...resolved.layers].reverse();
-    const opened = new Map<Digest, LayerHandle>();
     for (const digest of inLockOrder(topFirst)) {
       const priority = topFirst.findIndex((layer) => layer.digest === digest);
       const layer = topFirst[priority] as Descriptor;
@@ -154,27 +153,25 @@ async function assembleLayers(
         request: () => registry.blobRequest(layer),
         refreshAuthorization: (refreshSignal: AbortSignal) => registry.refreshAuthorization(refreshSignal),
       };
-      const handle = await session.layers.open(layer, source, noStore, signal);
-      handles.push(handle);
-      opened.set(digest, handle);
+      opened.set(digest, await session.layers.open(layer, source, noStore, signal));
     }
-    const layers = topFirst.map(({ digest }) => (opened.get(digest) as LayerHandle).files);
+    const handles = topFirst.map(({ digest }) => opened.get(digest) as LayerHandle);
+    const layers = handles.map(({ files }) => files);
     const assembling = session.runner.run('assemble', { manifest: text, layers }, { signal });
     // After the assembler, which then has a thread to itself where there is more than one.
-    const topFirstHandles = [...new Set(topFirst.map(({ digest }) => opened.get(digest) as LayerHandle))];
-    const downloading = Promise.all(topFirstHandles.map((handle) => handle.start()));
+    const downloading = Promise.all([...new Set(handles)].map((handle) => handle.start()));
     const [output, results] = await firstCause([assembling, downloading]);
     const downloadedBytes = results.reduce((sum, result) => sum + result.downloadedBytes, 0);
     return { ...output, downloadedBytes };
   } catch (error) {
     throwIfAborted(outerSignal);
-    const resumed = handles.some((handle) => handle.resumedBytes() > 0);
+    const resumed = [...opened.values()].some((handle) => handle.resumedBytes() > 0);
     if (isFetchError(error) && error.code === 'ERR_DIGEST_MISMATCH' && resumed) return { staleResume: error };
     throw error;
   } finally {
     siblings.abort();
     // Whoever hears of the end finds no temporary file and no lock of this image.
-    await Promise.all(handles.map((handle) => handle.release()));
+    await Promise.all([...opened.values()].map((handle) => handle.release()));
   }
 }
 

@@ -46,8 +46,10 @@ export function createPool(workers: number): TaskRunner {
   const pool = new Piscina({
     loadBalancer(task, candidates) {
       const chosen = balance(task, candidates);
-      if (chosen !== null && task.name === ASSEMBLER)
+      placedOn = chosen?.id;
+      if (chosen !== null && task.name === ASSEMBLER) {
         assemblers.set(chosen.id, (assemblers.get(chosen.id) ?? 0) + 1);
+      }
       return chosen;
     },
     filename: new URL('../../workers/main.js', import.meta.url).href,
