@@ -6,8 +6,9 @@ import { stringifyAciManifest } from '../aci/manifest-json.js';
 import { convertDockerConfig, readDockerConfigFacts } from '../convert/docker-config.js';
 import { FetchError, isFetchError, throwIfAborted } from '../errors.js';
 import { formatPlatform } from '../reference/platform.js';
-import { createRegistry, type Registry, type ResolvedImage } from '../registry/client.js';
+import { createRegistry, type Registry } from '../registry/client.js';
 import { hostPlatform } from '../registry/platform.js';
+import type { ResolvedImage } from '../registry/source.js';
 import { blobsOf, type Extent, type ImageRecord, type RemoteRecord } from '../store/records.js';
 import type { AssembleOutput } from '../tasks/contract.js';
 import type { Descriptor, Digest, DockerReference, ImageId, Labels, Platform } from '../types.js';
@@ -60,7 +61,7 @@ export async function fetchDocker(
     await store.writeRemote(key, { ...remote, checkedAt: new Date().toISOString() }, session.lease);
     return foundInStore(store, known);
   }
-  const config = await registry.readConfig(resolved.config, signal);
+  const config = await registry.readConfig(resolved, signal);
   checkConfig(session, reference, request, resolved, config, platform);
   const manifest = convertDockerConfig({
     config,
@@ -95,7 +96,7 @@ function checkConfig(
   wanted: Platform,
 ): void {
   const facts = readDockerConfigFacts(config);
-  if (facts.diffIds.length !== resolved.layers.length) {
+  if (resolved.hasDiffIds && facts.diffIds.length !== resolved.layers.length) {
     const problem = `the config names ${facts.diffIds.length} layers, the manifest ${resolved.layers.length}`;
     throw new FetchError('ERR_MANIFEST_INVALID', `${image}: ${problem}`, { stage: 'convert' });
   }

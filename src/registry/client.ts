@@ -9,6 +9,7 @@ import { createConnection } from './connection.js';
 import { checkAnnouncedSize, checkDigest, digestOf, type ExpectedContent, readVerified } from './content.js';
 import { type ImageManifest, MANIFEST_ACCEPT, type Manifest, parseManifest } from './manifest.js';
 import { selectPlatform } from './platform.js';
+import type { ImageSource, ResolvedImage } from './source.js';
 
 /** What registries accept at most (distribution, Docker Hub). */
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
@@ -26,31 +27,21 @@ export interface RegistryOptions {
   readonly basicAuth?: string | undefined;
 }
 
-export interface ResolvedImage {
-  /** sha256 of the manifest of the chosen image. */
-  readonly digest: Digest;
-  /** sha256 of what tag or digest name: that manifest, or the index it was chosen from. */
-  readonly rootDigest: Digest;
-  readonly config: Descriptor;
-  /** Base layer first. */
-  readonly layers: readonly Descriptor[];
-}
-
 export interface BlobRequest {
   readonly url: string;
   /** For the origin of `url` only. */
   readonly authorization?: string | undefined;
 }
 
-export interface Registry {
+export interface Registry extends ImageSource {
   /**
    * Reads the manifest, through indexes where there are any; every document has the digest and size that name
    * it. Rejects with ERR_NOT_FOUND, ERR_AUTH, ERR_NO_PLATFORM, ERR_DIGEST_MISMATCH, ERR_SIZE_MISMATCH,
    * ERR_LIMIT (4 MiB), ERR_MANIFEST_INVALID, ERR_MEDIA_TYPE, or an error of the connection.
    */
   resolve(platform: Platform, signal: AbortSignal): Promise<ResolvedImage>;
-  /** The config blob, 8 MiB at most, checked against its descriptor. */
-  readConfig(descriptor: Descriptor, signal: AbortSignal): Promise<Buffer>;
+  /** Of 8 MiB at most, checked against its descriptor. Rejects as {@link resolve} does. */
+  readConfig(image: Pick<ResolvedImage, 'config'>, signal: AbortSignal): Promise<Buffer>;
   /** What a worker needs to download a blob; meaningful after {@link resolve}. */
   blobRequest(descriptor: Pick<Descriptor, 'digest'>): BlobRequest;
   /** Gets a new token after a blob was answered with 401; ask for {@link blobRequest} again afterwards. */
@@ -123,11 +114,12 @@ export function createRegistry(
       manifest = parseManifest(bytes, mediaType);
     }
     const { config, layers }: ImageManifest = manifest;
-    return { digest, rootDigest, config, layers };
+    return { digest, rootDigest, config, hasDiffIds: true, layers };
   }
 
-  async function readConfig(descriptor: Descriptor, signal: AbortSignal): Promise<Buffer> {
-    const { digest, sizeBytes } = descriptor;
+  async function readConfig({ config }: Pick<ResolvedImage, 'config'>, signal: AbortSignal): Promise<Buffer> {
+    if ('bytes' in config) return config.bytes;
+    const { digest, sizeBytes } = config;
     const what = `the config of ${name}`;
     const expected = { digest, sizeBytes, maxBytes: MAX_CONFIG_BYTES, what };
     checkAnnouncedSize(expected);

@@ -25,6 +25,7 @@ describe('resolving', () => {
       digest: sha256(text),
       rootDigest: sha256(text),
       config: CONFIG_BLOB,
+      hasDiffIds: true,
       layers: [descriptorOf(OCI_LAYER, LAYER)],
     });
     const accept = server.requests[0]?.headers.accept ?? '';
@@ -151,7 +152,7 @@ describe('reading a config', () => {
 
   it('hands out the bytes that its descriptor names', async () => {
     const server = await startServer((_request, response) => void response.end(CONFIG));
-    expect((await registryAt(server).readConfig(CONFIG_BLOB, QUIET)).toString()).toBe(CONFIG);
+    expect((await registryAt(server).readConfig({ config: CONFIG_BLOB }, QUIET)).toString()).toBe(CONFIG);
     expect(server.requests[0]?.url).toBe(`/v2/${path}`);
   });
 
@@ -161,13 +162,17 @@ describe('reading a config', () => {
     [CONFIG.slice(1), 'ERR_SIZE_MISMATCH'],
   ])('refuses other bytes', async (body, code) => {
     const server = await startServer((_request, response) => void response.end(body));
-    await expect(registryAt(server).readConfig(CONFIG_BLOB, QUIET)).rejects.toMatchObject({ code });
+    await expect(registryAt(server).readConfig({ config: CONFIG_BLOB }, QUIET)).rejects.toMatchObject({
+      code,
+    });
   });
 
   it('does not ask for one that is too large', async () => {
     const server = await startServer((_request, response) => void response.end(CONFIG));
     const large = { ...CONFIG_BLOB, sizeBytes: 8 * 1024 * 1024 + 1 };
-    await expect(registryAt(server).readConfig(large, QUIET)).rejects.toMatchObject({ code: 'ERR_LIMIT' });
+    await expect(registryAt(server).readConfig({ config: large }, QUIET)).rejects.toMatchObject({
+      code: 'ERR_LIMIT',
+    });
     expect(server.requests).toHaveLength(0);
   });
 
@@ -180,7 +185,7 @@ describe('reading a config', () => {
         () => tokens.origin,
       ),
     );
-    await registryAt(server).readConfig(CONFIG_BLOB, QUIET);
+    await registryAt(server).readConfig({ config: CONFIG_BLOB }, QUIET);
     expect(server.requests.at(-1)?.headers.authorization).toBe('Bearer good');
     expect(cdn.requests.map(({ headers }) => headers.authorization)).toEqual([undefined]);
   });

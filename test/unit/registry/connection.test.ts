@@ -16,12 +16,12 @@ describe('authentication', () => {
     };
     const server = await startServer(withTokens(serve(contents), () => tokens.origin));
     const registry = registryAt(server);
-    const { config } = await registry.resolve(AMD64, QUIET);
-    expect((await registry.readConfig(config, QUIET)).toString()).toBe(CONFIG);
+    const image = await registry.resolve(AMD64, QUIET);
+    expect((await registry.readConfig(image, QUIET)).toString()).toBe(CONFIG);
     const asked = tokens.requests.map(({ url, headers }) => [url, headers.authorization]);
     expect(asked).toEqual([['/token?x=1&service=reg&scope=repository%3Ateam%2Fapp%3Apull', undefined]]);
-    expect(registry.blobRequest(config)).toEqual({
-      url: `${server.origin}/v2/team/app/blobs/${config.digest}`,
+    expect(registry.blobRequest(CONFIG_BLOB)).toEqual({
+      url: `${server.origin}/v2/team/app/blobs/${CONFIG_BLOB.digest}`,
       authorization: 'Bearer good',
     });
   });
@@ -107,7 +107,7 @@ describe('authentication', () => {
     const server = await startServer(
       (_request, response) => void response.writeHead(307, { location: cdn.origin }).end(),
     );
-    await expect(registryAt(server).readConfig(CONFIG_BLOB, QUIET)).rejects.toMatchObject({
+    await expect(registryAt(server).readConfig({ config: CONFIG_BLOB }, QUIET)).rejects.toMatchObject({
       code: 'ERR_AUTH',
     });
     expect(tokens.requests).toHaveLength(0);
