@@ -169,7 +169,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     session ??= openSession();
     const found = await fetchImage(await session, reference, complete, whole);
     if (request.output !== undefined) {
-      await exportImage(store, await imageOf(found.id), { path: request.output, overwrite: true }, whole);
+      const { output } = request;
+      const target = typeof output === 'string' ? { path: output, overwrite: true } : { stream: output };
+      await exportImage(store, await imageOf(found.id), target, whole);
     }
     const durationMs = Math.round(performance.now() - startedAt);
     return { image: request.image, ...found, durationMs, dependencies: [] };

@@ -20,6 +20,8 @@ export type EngineEvent =
       readonly sizeBytes?: number | undefined;
       /** What an earlier, interrupted download left and need not come again. */
       readonly resumedBytes: number;
+      /** It is read from a local file: nothing of it comes over the network. */
+      readonly isLocal?: true | undefined;
       /** How many bytes are here now; sampled by reporters, left out of JSON. */
       readonly readBytes: () => number;
     }

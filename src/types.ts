@@ -1,5 +1,6 @@
 /** The plain data that the parts exchange: digests, descriptors, platforms, image references, results. */
 
+import type { Writable } from 'node:stream';
 import type { ErrorCode, Stage } from './errors.js';
 
 /** `sha256:` + 64 or `sha512:` + 128 hex digits, lower case; made only by `parseDigest`. */
@@ -17,6 +18,13 @@ export interface Descriptor {
   readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
+/** Bytes that lie in a local file. */
+export interface FileRange {
+  readonly path: string;
+  readonly offset: number;
+  readonly sizeBytes: number;
+}
+
 /** A platform in Go's words (`linux`, `amd64`, `arm64`, …), as registries use them. */
 export interface Platform {
   readonly os: string;
@@ -27,14 +35,33 @@ export interface Platform {
 export type Labels = Readonly<Record<string, string>>;
 
 /** What an image argument on the command line means; made only by `parseReference`. */
-export type ImageReference = DockerReference | UrlReference | FileReference | NameReference | IdReference;
+export type ImageReference =
+  | DockerReference
+  | LayoutReference
+  | UrlReference
+  | FileReference
+  | NameReference
+  | IdReference;
+
+/** What a Docker or OCI image is called; name and version of the ACI that it becomes are made of it. */
+export interface ImageNaming {
+  /** As it was asked for, kept in `appc.io/docker/originalname`. */
+  readonly originalName: string;
+  /** `HOST[:PORT]`; absent for an image on disk that names none. */
+  readonly registry?: string | undefined;
+  /** `library/busybox`, `team/app`. */
+  readonly repository: string;
+  readonly tag?: string | undefined;
+  /** When the image was asked for by digest. */
+  readonly digest?: Digest | undefined;
+}
 
 /** `docker://[HOST[:PORT]/]REPO[:TAG][@DIGEST]` */
-export interface DockerReference {
+export interface DockerReference extends ImageNaming {
   readonly kind: 'docker';
   /** The argument as the user gave it. */
   readonly image: string;
-  /** The argument without `docker://`, as rkt keeps it in `appc.io/docker/originalname`. */
+  /** The argument without `docker://`. */
   readonly originalName: string;
   /** `HOST[:PORT]` to connect to; `registry-1.docker.io` when none was given. */
   readonly registry: string;
@@ -43,6 +70,17 @@ export interface DockerReference {
   /** `latest` when neither tag nor digest was given; absent when a digest was. */
   readonly tag?: string | undefined;
   readonly digest?: Digest | undefined;
+}
+
+/** `docker-archive:FILE[:REF]`, `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`: an image on disk. */
+export interface LayoutReference {
+  readonly kind: 'layout';
+  readonly image: string;
+  readonly transport: 'docker-archive' | 'oci' | 'oci-archive';
+  /** Absolute. */
+  readonly path: string;
+  /** Tag, name, `@DIGEST` or `@PLACE`; absent for the only image. */
+  readonly ref?: string | undefined;
 }
 
 /** `https://…` or `http://…`: an ACI at a URL. */
@@ -105,8 +143,11 @@ export interface FetchRequest {
   readonly noStore?: boolean | undefined;
   /** For indexes and manifest lists; default this host's. */
   readonly platform?: Platform | undefined;
-  /** Also write the ACI, uncompressed, to this file. */
-  readonly output?: string | undefined;
+  /**
+   * Also write the ACI, uncompressed: to a file, which is replaced when all of it is there, or to a stream, which is
+   * not ended. Its SHA-512 is checked on the way; a stream has most of the bytes before that can fail.
+   */
+  readonly output?: string | Writable | undefined;
 }
 
 /** What became of one {@link FetchRequest}; a batch never rejects for one bad image. */

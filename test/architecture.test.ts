@@ -29,6 +29,7 @@ const ALL_BELOW_FETCH = [
   'store',
   'registry',
   'convert',
+  'layout',
   'contract',
   'tasks',
 ] as const;
@@ -51,6 +52,10 @@ const PARTS: Readonly<Record<string, PartRule>> = {
     may: ['types', 'errors', 'tar', 'aci', 'reference'],
     mayTypes: ['store'],
   },
+  layout: {
+    files: ['src/layout/'],
+    may: ['types', 'errors', 'tar', 'codec', 'aci', 'reference', 'registry', 'convert'],
+  },
   contract: { files: ['src/tasks/contract.ts'], may: ['types', 'errors'], mayTypes: ['http', 'store'] },
   pool: { files: ['src/tasks/pool.ts'], may: ['types', 'errors', 'contract', 'tasks'] },
   tasks: { files: ['src/tasks/'], may: ['types', 'errors', 'contract'] },
@@ -59,7 +64,10 @@ const PARTS: Readonly<Record<string, PartRule>> = {
   index: { files: ['src/index.ts'], may: [...ALL_BELOW_FETCH, 'fetch', 'engine'] },
   cli: { files: ['src/cli/'], may: ['index'] },
   wasm: { files: ['wasm/'], may: [] },
-  workers: { files: ['workers/'], may: [...ALL_BELOW_FETCH.filter((part) => part !== 'config'), 'wasm'] },
+  workers: {
+    files: ['workers/'],
+    may: [...ALL_BELOW_FETCH.filter((part) => part !== 'config' && part !== 'layout'), 'wasm'],
+  },
 };
 
 /** The files or folders that alone may import a package, and Node's modules that are kept in one place. */

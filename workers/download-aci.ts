@@ -12,7 +12,7 @@ import { type PartialRecord, parsePartialRecord } from '../src/store/records.js'
 import type { FetchAciInput, TaskContext } from '../src/tasks/contract.js';
 import type { AciTarget, Arrival } from './aci-target.js';
 import { httpClient } from './http.js';
-import { openPartialFile } from './partial-file.js';
+import { openPartialFile, replay } from './partial-file.js';
 
 type UrlSource = Extract<FetchAciInput['source'], { kind: 'url' }>;
 
@@ -37,7 +37,7 @@ export async function downloadAci(
     if (record === undefined || record.bootId !== bootId() || resumeValidator(record) === undefined)
       await forget();
     const start = partial.size();
-    if (start > 0 && !isReplayed) await partial.replay(take, context.signal);
+    if (start > 0 && !isReplayed) await replay(partial, take, context.signal);
     isReplayed = true;
     const isWhole = start > 0 && start === record?.totalBytes;
     const headers =

@@ -1,18 +1,18 @@
-/** The task that downloads a layer, checks it, and writes it converted, both while it arrives. */
+/** The task that downloads or reads a layer, checks it, and writes it converted, all while it arrives. */
 
 import { createHash } from 'node:crypto';
 import { closeSync, fdatasync, openSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { createDecompressor } from '../src/codec/decompress.js';
+import type { Output } from '../src/codec/stage.js';
 import { createLayerConverter } from '../src/convert/layer.js';
 import { formatIndexLine } from '../src/convert/layer-index.js';
-import { FetchError, storageError } from '../src/errors.js';
-import type { TarParser } from '../src/tar/parser.js';
-import type { FetchLayerInput, TaskHandler } from '../src/tasks/contract.js';
+import { FetchError, storageError, throwIfAborted } from '../src/errors.js';
+import type { FetchLayerInput, TaskContext, TaskHandler } from '../src/tasks/contract.js';
 import { blobCounters } from '../src/tasks/counters.js';
 import { appendFile } from './append-file.js';
 import { downloadBlob } from './download-blob.js';
-import { openPartialFile, type PartialFile } from './partial-file.js';
+import { openFileRange, openPartialFile, type ReadableBytes, replay } from './partial-file.js';
 import { createTurns } from './turns.js';
 
 const sync = promisify(fdatasync);
@@ -28,27 +28,30 @@ const turns = createTurns();
  * which it does only when digest and size were right and both files are synced.
  */
 export const fetchLayer: TaskHandler<'fetchLayer'> = async (input, context) => {
-  const { request, digest, sizeBytes } = input;
+  const { source, digest, sizeBytes } = input;
   const counters = blobCounters(input.counters);
-  const partial = openPartialFile(input.partialFile);
+  const bytes = openBytes(input, context);
   const output = openOutput(input);
   try {
-    if (partial.size() > sizeBytes) partial.clear();
-    const resumedBytes = partial.size();
+    const resumedBytes = bytes.resumedBytes;
     context.note({ note: 'opened', sizeBytes, resumedBytes });
-    const inflating = startInflating(input, partial, output.converter);
     const hash = createHash(digest.startsWith('sha512') ? 'sha512' : 'sha256');
-    async function take(chunk: Buffer): Promise<void> {
-      hash.update(chunk);
-      counters.set('wireBytes', partial.size());
-      inflating.more();
-    }
+    const isOfContent = source.kind === 'file' && source.digestOf === 'content';
+    const onOutput = (chunk: Buffer): void => {
+      if (isOfContent) hash.update(chunk);
+      output.converter.push(chunk);
+    };
+    const inflating = startInflating({ ...input, bytes, onOutput }, context.signal);
     let downloadedBytes: number;
     try {
-      await partial.replay(take, context.signal);
-      downloadedBytes = await downloadBlob({ request, sizeBytes, partial, onChunk: take }, context);
+      downloadedBytes = await bytes.fetch(async (chunk) => {
+        if (!isOfContent) hash.update(chunk);
+        counters.set('wireBytes', bytes.size());
+        inflating.more();
+      });
+      if (isOfContent) await inflating.done;
       if (hash.digest('hex') !== digest.slice(digest.indexOf(':') + 1)) {
-        partial.remove();
+        bytes.remove();
         throw new FetchError('ERR_DIGEST_MISMATCH', `layer ${digest}: the content has another digest`, {
           stage: 'verify',
         });
@@ -59,19 +62,59 @@ export const fetchLayer: TaskHandler<'fetchLayer'> = async (input, context) => {
     }
     // Malformed content is only reported now that it is known to be what the image names.
     await inflating.done;
+    output.converter.end();
     output.flush();
     counters.setState('complete');
     await output.sync();
-    partial.remove();
+    bytes.remove();
     return { downloadedBytes, resumedBytes };
   } finally {
     output.close();
-    partial.close();
+    bytes.close();
   }
 };
 
+interface LayerBytes extends ReadableBytes {
+  readonly resumedBytes: number;
+  /** Hands out every byte, those that are here already first; resolves to how many came over the network. */
+  fetch(onChunk: (chunk: Buffer) => Promise<void>): Promise<number>;
+  /** What was kept for another attempt is not needed any more. */
+  remove(): void;
+  close(): void;
+}
+
+function openBytes({ source, sizeBytes }: FetchLayerInput, context: TaskContext): LayerBytes {
+  if (source.kind === 'file') {
+    const range = openFileRange(source.file);
+    return {
+      ...range,
+      resumedBytes: 0,
+      async fetch(onChunk) {
+        await replay(range, onChunk, context.signal);
+        return 0;
+      },
+      remove() {},
+    };
+  }
+  const partial = openPartialFile(source.partialFile);
+  if (partial.size() > sizeBytes) partial.clear();
+  return {
+    ...partial,
+    resumedBytes: partial.size(),
+    async fetch(onChunk) {
+      await replay(partial, onChunk, context.signal);
+      return downloadBlob({ request: source.request, sizeBytes, partial, onChunk }, context);
+    },
+  };
+}
+
+interface InflatingInput extends Pick<FetchLayerInput, 'sizeBytes' | 'priority'> {
+  readonly bytes: ReadableBytes;
+  readonly onOutput: Output;
+}
+
 interface Inflating {
-  /** The partial file has grown. */
+  /** More bytes are here. */
   more(): void;
   /** Ends early; resolves when nothing is written any more. */
   stop(): Promise<void>;
@@ -80,30 +123,33 @@ interface Inflating {
 }
 
 /** Inflates and converts the layer from its file, behind the download but independent of its pace. */
-function startInflating(input: FetchLayerInput, partial: PartialFile, converter: TarParser): Inflating {
-  const decompressor = createDecompressor((chunk) => converter.push(chunk));
+function startInflating(
+  { sizeBytes, priority, bytes, onOutput }: InflatingInput,
+  signal: AbortSignal,
+): Inflating {
+  const decompressor = createDecompressor(onOutput);
   const buffer = Buffer.allocUnsafeSlow(SLICE_BYTES);
   let isStopped = false;
   let wake = (): void => {};
 
   async function run(): Promise<void> {
     try {
-      for (let at = 0; at < input.sizeBytes && !isStopped; ) {
-        if (partial.size() === at) {
+      for (let at = 0; at < sizeBytes && !isStopped; ) {
+        if (bytes.size() === at) {
           await new Promise<void>((resolve) => {
             wake = resolve;
           });
           continue;
         }
-        await turns.take(input.priority, async () => {
-          const length = partial.read(buffer, at, Math.min(SLICE_BYTES, partial.size() - at));
+        await turns.take(priority, async () => {
+          throwIfAborted(signal);
+          const length = bytes.read(buffer, at, Math.min(SLICE_BYTES, bytes.size() - at));
           await decompressor.write(buffer.subarray(0, length));
           at += length;
         });
       }
       if (isStopped) return;
       await decompressor.end();
-      converter.end();
     } finally {
       decompressor.destroy();
     }

@@ -14,6 +14,7 @@ import { assemble as assembleHandler } from './assemble.js';
 import { extract as extractHandler } from './extract.js';
 import { fetchAci as fetchAciHandler } from './fetch-aci.js';
 import { fetchLayer as fetchLayerHandler } from './fetch-layer.js';
+import { inflate as inflateHandler } from './inflate.js';
 
 interface TaskMessage<K extends TaskName> {
   readonly input: Tasks[K]['input'];
@@ -42,6 +43,7 @@ export const fetchLayer = threaded<'fetchLayer'>(fetchLayerHandler);
 export const fetchAci = threaded<'fetchAci'>(fetchAciHandler);
 export const assemble = threaded<'assemble'>(assembleHandler);
 export const extract = threaded<'extract'>(extractHandler);
+export const inflate = threaded<'inflate'>(inflateHandler);
 
 // In the next turn, when all that has to do with loading is done.
 setImmediate(() => parentPort?.postMessage({ loaded: true } satisfies LoadedMessage));

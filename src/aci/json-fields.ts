@@ -15,8 +15,15 @@ export interface JsonField {
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const QUOTE_LIMIT = 80;
 
-/** The document in `bytes`, which must be UTF-8 without a byte order mark (RFC 8259, 8.1) and hold an object. */
+/** The document in `bytes`, which must hold an object. */
 export function readJsonDocument(bytes: Uint8Array, reject: RejectField): JsonField {
+  const document = readJson(bytes, reject);
+  asObject(document);
+  return document;
+}
+
+/** The document in `bytes`, which must be UTF-8 without a byte order mark (RFC 8259, 8.1). */
+export function readJson(bytes: Uint8Array, reject: RejectField): JsonField {
   let text: string;
   try {
     text = UTF8.decode(bytes);
@@ -29,9 +36,7 @@ export function readJsonDocument(bytes: Uint8Array, reject: RejectField): JsonFi
   } catch (cause) {
     throw reject('', 'is not JSON', cause);
   }
-  const document = { value, path: '', reject };
-  asObject(document);
-  return document;
+  return { value, path: '', reject };
 }
 
 export function failField(field: JsonField, problem: string): never {

@@ -19,7 +19,8 @@ const MAGIC: readonly (readonly [codec: Codec, hex: RegExp])[] = [
   // A digit for the block size, then the magic of a block or of the end
   ['bzip2', /^425a683[1-9](314159265359|177245385090)/],
 ];
-const MAGIC_BYTES = 10;
+/** How many bytes `sniffCodec` looks at. */
+export const MAGIC_BYTES = 10;
 
 export function sniffCodec(start: Buffer): Codec {
   const hex = start.toString('hex', 0, MAGIC_BYTES);

@@ -4,7 +4,7 @@ import { posix } from 'node:path';
 import { quoteForMessage } from '../aci/json-fields.js';
 import type { AciMountPoint, AciPort } from '../aci/manifest.js';
 import { FetchError } from '../errors.js';
-import type { DockerReference, Platform } from '../types.js';
+import type { ImageNaming, Platform } from '../types.js';
 
 /** ERR_MANIFEST_INVALID about a field of an image config; `path` is empty for the config as a whole. */
 export function configError(path: string, problem: string, cause?: unknown): FetchError {
@@ -32,8 +32,8 @@ function betweenAlphanumerics(text: string): string | undefined {
 }
 
 /** Registry and repository as the name of an ACI: `127.0.0.1:5000` and `test` become `127.0.0.1_5000/test`. */
-export function aciNameOf(reference: Pick<DockerReference, 'registry' | 'repository'>): string {
-  const name = sanitizeAcIdentifier(`${reference.registry}/${reference.repository}`);
+export function aciNameOf({ registry, repository }: Pick<ImageNaming, 'registry' | 'repository'>): string {
+  const name = sanitizeAcIdentifier(registry === undefined ? repository : `${registry}/${repository}`);
   if (name === undefined) throw configError('', 'belongs to an image without a letter or digit in its name');
   return name;
 }

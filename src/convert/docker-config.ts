@@ -18,7 +18,7 @@ import {
 import type { AciApp, AciManifest, AciNameValue } from '../aci/manifest.js';
 import { goJson } from '../aci/manifest-json.js';
 import { isDigest } from '../reference/digest.js';
-import type { Digest, DockerReference, Platform } from '../types.js';
+import type { Digest, ImageNaming, Platform } from '../types.js';
 import {
   aciNameOf,
   appcPlatformOf,
@@ -34,7 +34,7 @@ const AC_VERSION = '0.8.11';
 export interface DockerConfigInput {
   /** The config blob as its digest names it; bounded by the caller. */
   readonly config: Uint8Array;
-  readonly reference: DockerReference;
+  readonly naming: ImageNaming;
   /** Digest of the image's registry manifest: of the one for the platform, where there is an index. */
   readonly manifestDigest: Digest;
   /** Digest of the last layer as the registry has it; undefined for an image without layers. */
@@ -63,8 +63,8 @@ export function convertDockerConfig(input: DockerConfigInput): AciManifest {
   return {
     acKind: 'ImageManifest',
     acVersion: AC_VERSION,
-    name: aciNameOf(input.reference),
-    labels: convertLabels(readPlatform(root), input.reference),
+    name: aciNameOf(input.naming),
+    labels: convertLabels(readPlatform(root), input.naming),
     ...(app === undefined ? {} : { app }),
     annotations: convertAnnotations(root, input),
   };
@@ -108,14 +108,19 @@ function readDiffIds(rootfs: JsonField): readonly Digest[] {
   });
 }
 
-function convertLabels(platform: Platform, reference: DockerReference): readonly AciNameValue[] {
+function convertLabels(platform: Platform, naming: ImageNaming): readonly AciNameValue[] {
   const { os, arch } = appcPlatformOf(platform);
-  const version = reference.digest === undefined ? (reference.tag ?? '') : '';
+  const version = versionOf(naming) ?? '';
   return valuesPresent([
     ['arch', arch],
     ['os', os],
     ['version', version],
   ]);
+}
+
+/** The label `version`: the tag, unless the image was asked for by digest. */
+export function versionOf({ digest, tag }: ImageNaming): string | undefined {
+  return digest === undefined ? tag : undefined;
 }
 
 function convertApp(config: JsonField): AciApp {
@@ -153,7 +158,7 @@ function convertEnvironment(list: JsonField): readonly AciNameValue[] {
 }
 
 function convertAnnotations(root: JsonField, input: DockerConfigInput): readonly AciNameValue[] {
-  const { reference, manifestDigest, topLayerDigest } = input;
+  const { naming, manifestDigest, topLayerDigest } = input;
   const created = fieldAt(root, 'created');
   if (textOrEmpty(created) !== '' && !isTimestamp(textOf(created))) {
     failField(created, `${quoteForMessage(textOf(created))} must be a timestamp of RFC 3339`);
@@ -166,9 +171,9 @@ function convertAnnotations(root: JsonField, input: DockerConfigInput): readonly
   return valuesPresent([
     ['author', textOrEmpty(fieldAt(root, 'author'))],
     ['created', textOrEmpty(created)],
-    ['appc.io/docker/originalname', reference.originalName],
-    ['appc.io/docker/registryurl', reference.registry],
-    ['appc.io/docker/repository', reference.repository],
+    ['appc.io/docker/originalname', naming.originalName],
+    ['appc.io/docker/registryurl', naming.registry ?? ''],
+    ['appc.io/docker/repository', naming.repository],
     ['appc.io/docker/imageid', topLayerDigest ?? ''],
     ['appc.io/docker/manifesthash', manifestDigest],
     ['appc.io/docker/entrypoint', commandOf('Entrypoint')],

@@ -133,7 +133,8 @@ async function runFetchAci(
       isStarted = true;
       const { sizeBytes, resumedBytes } = note;
       const readBytes = (): number => counters.read('wireBytes');
-      emit({ event: 'blob.started', ...id, kind: 'aci', sizeBytes, resumedBytes, readBytes });
+      const isLocal = source.kind === 'file' || undefined;
+      emit({ event: 'blob.started', ...id, kind: 'aci', sizeBytes, resumedBytes, readBytes, isLocal });
     }
   }
   const release = await permits.acquire({ host, memoryBytes: FETCH_TASK_BYTES }, signal);

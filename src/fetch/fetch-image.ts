@@ -4,6 +4,7 @@ import { assertNever, FetchError } from '../errors.js';
 import type { ImageReference, NameReference } from '../types.js';
 import { fetchFile, fetchUrl } from './aci.js';
 import { fetchDocker } from './docker.js';
+import { fetchLayout } from './layout.js';
 import type { CompleteRequest, Found, Session } from './session.js';
 import { findByName, findImage, foundInStore } from './stored.js';
 
@@ -17,6 +18,8 @@ export async function fetchImage(
   switch (reference.kind) {
     case 'docker':
       return fetchDocker(session, reference, request, signal);
+    case 'layout':
+      return fetchLayout(session, reference, request, signal);
     case 'url':
       return fetchUrl(session, reference, request, signal);
     case 'file':

@@ -5,7 +5,7 @@ import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFetchError, storageError } from '../errors.js';
 import { layerBlob } from '../store/layout.js';
-import type { LayerFiles, TaskNote } from '../tasks/contract.js';
+import type { FetchLayerInput, LayerFiles, TaskNote } from '../tasks/contract.js';
 import { type BlobCounters, newBlobCounters } from '../tasks/counters.js';
 import type { Descriptor } from '../types.js';
 import {
@@ -150,13 +150,14 @@ interface LayerFetch {
   readonly counters: BlobCounters;
 }
 
-/** Downloads with a permit, and once more with a new token when the server says that the old one has expired. */
+/** Reads or downloads with a permit, and once more with a new token when the server says that the old one has expired. */
 function fetchLayer(
   session: SessionBase,
   { layer, source, tarFile, indexFile, counters }: LayerFetch,
   signal: AbortSignal,
 ): { run(): Promise<LayerResult>; resumedBytes(): number } {
   const { emit, runner, permits, store } = session;
+  const { origin } = source;
   const id = { image: source.image, blob: layer.digest };
   let resumedBytes: number | undefined;
 
@@ -168,20 +169,28 @@ function fetchLayer(
       resumedBytes = note.resumedBytes;
       const readBytes = (): number => counters.read('wireBytes');
       const { sizeBytes } = layer;
-      emit({ event: 'blob.started', ...id, kind: 'layer', sizeBytes, resumedBytes, readBytes });
+      const isLocal = origin.kind === 'file' || undefined;
+      emit({ event: 'blob.started', ...id, kind: 'layer', sizeBytes, resumedBytes, readBytes, isLocal });
     }
   }
 
+  function place(): { from: FetchLayerInput['source']; host?: string } {
+    if (origin.kind === 'file') return { from: origin };
+    const request = origin.request();
+    const { httpOptions: http, retries } = session;
+    const partialFile = store.layout.partialFile(layer.digest);
+    const from = { kind: 'registry', request: { ...request, http, retries }, partialFile } as const;
+    return { from, host: new URL(request.url).host };
+  }
+
   async function attempt(): Promise<LayerResult> {
-    const request = source.request();
-    const { host } = new URL(request.url);
+    const { from, host } = place();
     const release = await permits.acquire({ host, memoryBytes: FETCH_TASK_BYTES }, signal);
     const input = {
-      request: { ...request, http: session.httpOptions, retries: session.retries },
+      source: from,
       digest: layer.digest,
       sizeBytes: layer.sizeBytes,
       priority: source.priority,
-      partialFile: store.layout.partialFile(layer.digest),
       tarFile,
       indexFile,
       counters: counters.memory,
@@ -197,8 +206,8 @@ function fetchLayer(
     const startedAt = performance.now();
     try {
       const { downloadedBytes } = await attempt().catch(async (error: unknown) => {
-        if (!isFetchError(error) || error.code !== 'ERR_AUTH') throw error;
-        await source.refreshAuthorization(signal);
+        if (origin.kind === 'file' || !isFetchError(error) || error.code !== 'ERR_AUTH') throw error;
+        await origin.refreshAuthorization(signal);
         return attempt();
       });
       const durationMs = Math.round(performance.now() - startedAt);

@@ -16,8 +16,8 @@ export function createReceived(): Received {
   return {
     onEvent(event: EngineEvent) {
       if (event.event !== 'blob.started') return;
-      const { image, blob, readBytes, resumedBytes } = event;
-      if (blob.startsWith('file:')) return;
+      const { image, isLocal, readBytes, resumedBytes } = event;
+      if (isLocal) return;
       const read = (): number => Math.max(0, readBytes() - resumedBytes);
       readers.set(image, [...(readers.get(image) ?? []), read]);
     },

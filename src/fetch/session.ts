@@ -5,7 +5,7 @@ import type { HttpClient, HttpOptions } from '../http/client.js';
 import type { BlobRequest } from '../registry/client.js';
 import type { Lease } from '../store/lease.js';
 import type { Store } from '../store/store.js';
-import type { LayerFiles } from '../tasks/contract.js';
+import type { LayerFiles, LocalLayer } from '../tasks/contract.js';
 import type { LazyRunner } from '../tasks/runner.js';
 import type { Descriptor, FetchedImage, FetchRequest, InsecureOptions, PullPolicy } from '../types.js';
 import type { Permits } from './permits.js';
@@ -28,14 +28,21 @@ export interface Session extends SessionBase {
   readonly layers: LayerJobs;
 }
 
-/** How a layer can be had from its registry. */
+/** Where a layer can be had. */
+export type LayerOrigin = RegistryOrigin | LocalLayer;
+
+export interface RegistryOrigin {
+  readonly kind: 'registry';
+  /** Where it is; asked again after `refreshAuthorization`. */
+  request(): BlobRequest;
+  refreshAuthorization(signal: AbortSignal): Promise<void>;
+}
+
 export interface LayerSource {
   readonly image: string;
   /** Layers with smaller numbers are needed first. */
   readonly priority: number;
-  /** Where it is; asked again after `refreshAuthorization`. */
-  request(): BlobRequest;
-  refreshAuthorization(signal: AbortSignal): Promise<void>;
+  readonly origin: LayerOrigin;
 }
 
 export interface LayerHandle {

@@ -2,7 +2,7 @@
 
 import { redactUrl } from '../http/redact.js';
 import { formatPlatform } from '../reference/platform.js';
-import type { DockerReference, ImageReference, Platform, UrlReference } from '../types.js';
+import type { DockerReference, ImageReference, LayoutReference, Platform, UrlReference } from '../types.js';
 
 /** The argument in its full form and without secrets. */
 export function sourceOf(reference: ImageReference): string {
@@ -11,6 +11,10 @@ export function sourceOf(reference: ImageReference): string {
       const tag = reference.tag === undefined ? '' : `:${reference.tag}`;
       const digest = reference.digest === undefined ? '' : `@${reference.digest}`;
       return `docker://${reference.registry}/${reference.repository}${tag}${digest}`;
+    }
+    case 'layout': {
+      const ref = reference.ref === undefined ? '' : `:${reference.ref}`;
+      return `${reference.transport}:${reference.path}${ref}`;
     }
     case 'url':
       return redactUrl(reference.url);
@@ -22,7 +26,7 @@ export function sourceOf(reference: ImageReference): string {
 }
 
 /** What a remote's answers are remembered under; with the platform, for an index has one image for each. */
-export function dockerKey(reference: DockerReference, platform: Platform): string {
+export function convertedKey(reference: DockerReference | LayoutReference, platform: Platform): string {
   return `${sourceOf(reference)} ${formatPlatform(platform)}`;
 }
 

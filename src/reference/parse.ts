@@ -4,16 +4,17 @@ import { isAbsolute, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FetchError } from '../errors.js';
 import type { FileReference, ImageReference, UrlReference } from '../types.js';
-import { describeArgument, usageError } from './argument.js';
+import { usageError } from './argument.js';
 import { looksLikeImageId, parseImageIdPrefix } from './digest.js';
 import { parseDockerReference } from './docker.js';
+import { isLayoutArgument, parseLayoutReference } from './layout.js';
 import { parseNameReference } from './name.js';
 
 /**
  * Reads an image argument; `cwd` is what relative paths start from. Only `./`, `../`, `/` and `file://` make a
  * file, so that `app.aci` stays a name wherever the command is run.
  *
- * Throws ERR_USAGE for arguments that mean nothing and ERR_UNSUPPORTED for forms that this version cannot fetch.
+ * Throws ERR_USAGE for arguments that mean nothing.
  */
 export function parseReference(image: string, cwd: string): ImageReference {
   if (image === '') throw usageError(image, 'is not an image');
@@ -23,6 +24,7 @@ export function parseReference(image: string, cwd: string): ImageReference {
   if (/^file:\/\//i.test(image)) return parseFileUrl(image);
   if (/^(?:\.{0,2})\//.test(image)) return parsePath(image, cwd);
   if (looksLikeImageId(image)) return { kind: 'id', image, prefix: parseImageIdPrefix(image) };
+  if (isLayoutArgument(image)) return parseLayoutReference(image, cwd);
   rejectOtherSchemes(image);
   return parseNameReference(image);
 }
@@ -61,17 +63,6 @@ function parsePath(path: string, cwd: string, image = path): FileReference {
 }
 
 function rejectOtherSchemes(image: string): void {
-  const archive = /^(docker-archive|oci|oci-archive):/.exec(image);
-  if (archive !== null) {
-    throw new FetchError(
-      'ERR_UNSUPPORTED',
-      `${describeArgument(image)}: ${archive[1]}: is not supported yet`,
-      {
-        stage: 'usage',
-        hint: 'fetch the image from a registry, as docker://HOST/REPO:TAG',
-      },
-    );
-  }
   if (/^docker:/i.test(image))
     throw usageError(image, 'is not an image', 'Docker images begin with docker://');
   if (/^file:/i.test(image)) throw usageError(image, 'is not an image', 'file URLs begin with file:///');

@@ -28,6 +28,11 @@ export interface TarParser {
   push(chunk: Buffer): void;
   /** Bytes of the archive before what comes next; in `entry`, where its content starts. */
   position(): number;
+  /**
+   * Ends the content of the entry at hand without its bytes; returns how many, padding included, the caller then
+   * leaves out. 0 where there are none, or where they are not the content as it stands (sparse files).
+   */
+  skipContent(): number;
   /** The archive is over. @throws FetchError ERR_TAR_INVALID when it ends inside an entry */
   end(): void;
 }
@@ -167,6 +172,15 @@ export function createTarParser(handler: TarHandler): TarParser {
     }
   }
 
+  function skipContent(): number {
+    if (state !== 'content' || filler !== undefined) return 0;
+    const skipped = remaining + padding;
+    position += skipped;
+    padding = 0;
+    endContent();
+    return skipped;
+  }
+
   /** Bytes until the state changes. */
   function missing(): number {
     if (isBlockState(state)) return BLOCK_BYTES - filled;
@@ -200,7 +214,7 @@ export function createTarParser(handler: TarHandler): TarParser {
     }
   }
 
-  return { push, position: () => position, end };
+  return { push, position: () => position, skipContent, end };
 }
 
 function isBlockState(state: State): boolean {

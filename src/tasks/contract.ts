@@ -4,7 +4,7 @@ import type { WireError } from '../errors.js';
 import type { HttpOptions } from '../http/client.js';
 import type { ExtentPart } from '../store/parts.js';
 import type { Extent } from '../store/records.js';
-import type { Digest } from '../types.js';
+import type { Digest, FileRange } from '../types.js';
 
 /** Task name to input and output. All of it is plain data; blob bytes stay in files. */
 export interface Tasks {
@@ -12,6 +12,7 @@ export interface Tasks {
   fetchAci: { input: FetchAciInput; output: FetchAciOutput };
   assemble: { input: AssembleInput; output: AssembleOutput };
   extract: { input: ExtractInput; output: ExtractOutput };
+  inflate: { input: InflateInput; output: InflateOutput };
 }
 
 export type TaskName = keyof Tasks;
@@ -26,20 +27,33 @@ export interface BlobRequest {
   readonly retries: number;
 }
 
-/** Downloads a layer, checks it, and writes it converted into two files of the ingest folder. */
+/** Reads a layer, checks it, and writes it converted into two files of the ingest folder. */
 export interface FetchLayerInput {
-  readonly request: BlobRequest;
+  readonly source: RegistryLayer | LocalLayer;
   readonly digest: Digest;
+  /** Of the layer as it comes, compressed or not. */
   readonly sizeBytes: number;
   /** Smaller numbers are inflated first where a thread has several layers. */
   readonly priority: number;
-  /** The compressed bytes as they arrive; what is there already is used first. */
-  readonly partialFile: string;
   /** Exist, and may hold what an attempt before this one wrote: the same bytes. */
   readonly tarFile: string;
   readonly indexFile: string;
   /** See `blobCounters`. */
   readonly counters: SharedArrayBuffer;
+}
+
+export interface RegistryLayer {
+  readonly kind: 'registry';
+  readonly request: BlobRequest;
+  /** The bytes as they arrive; what is there already is used first. */
+  readonly partialFile: string;
+}
+
+export interface LocalLayer {
+  readonly kind: 'file';
+  readonly file: FileRange;
+  /** What the digest is of: the layer as it comes, or what it holds when it is inflated (a `diff_id`). */
+  readonly digestOf: 'blob' | 'content';
 }
 
 export interface FetchLayerOutput {
@@ -115,6 +129,16 @@ export interface ExtractInput {
 
 export interface ExtractOutput {
   readonly notKept: readonly string[];
+}
+
+/** Writes what a compressed file holds to an ingest file, which it makes. */
+export interface InflateInput {
+  readonly path: string;
+  readonly plainFile: string;
+}
+
+export interface InflateOutput {
+  readonly sizeBytes: number;
 }
 
 /** A fact that a running task tells the coordinator. */

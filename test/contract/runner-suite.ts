@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { DEFAULT_HTTP_OPTIONS } from '../../src/http/client.js';
-import type { AssembleInput, FetchLayerInput, TaskNote } from '../../src/tasks/contract.js';
+import type { AssembleInput, FetchLayerInput, RegistryLayer, TaskNote } from '../../src/tasks/contract.js';
 import { blobCounters, newBlobCounters } from '../../src/tasks/counters.js';
 import type { TaskRunner } from '../../src/tasks/runner.js';
 import type { Digest } from '../../src/types.js';
@@ -43,18 +43,26 @@ function openLayer(): AssembleInput['layers'][number] {
   };
 }
 
-async function layerInput(faults: FaultPlan = []): Promise<FetchLayerInput & { started: Promise<unknown> }> {
+interface LayerInput extends FetchLayerInput {
+  readonly source: RegistryLayer;
+  readonly started: Promise<unknown>;
+}
+
+async function layerInput(faults: FaultPlan = []): Promise<LayerInput> {
   const server = await startAciServer({ faults });
   onTestFinished(() => server.close());
   const bytes = buildTar([{ path: 'file', data: createRandom(1).bytes(200_000) }]);
   const layer = openLayer();
   const http = { ...DEFAULT_HTTP_OPTIONS, insecureHttp: true };
   return {
-    request: { url: server.putFile('/layer', bytes), http, retries: 0 },
+    source: {
+      kind: 'registry',
+      request: { url: server.putFile('/layer', bytes), http, retries: 0 },
+      partialFile: `${layer.tarFiles[0]}.part`,
+    },
     digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest,
     sizeBytes: bytes.length,
     priority: 0,
-    partialFile: `${layer.tarFiles[0]}.part`,
     tarFile: layer.tarFiles[0] ?? '',
     indexFile: layer.indexFiles[0] ?? '',
     counters: layer.counters,
@@ -147,8 +155,9 @@ export function describeRunner(name: string, create: () => Promise<TaskRunner>):
       const { started: _, ...input } = await layerInput([{ match: '/', times: 1, fault }]);
       const notes: TaskNote[] = [];
       const onNote = (note: TaskNote): void => void notes.push(note);
-      const request = { ...input.request, retries: 1 };
-      await runner.run('fetchLayer', { ...input, request }, { signal: NEVER, onNote });
+      const request = { ...input.source.request, retries: 1 };
+      const source = { ...input.source, request };
+      await runner.run('fetchLayer', { ...input, source }, { signal: NEVER, onNote });
       expect(notes).toMatchObject([
         { note: 'opened', sizeBytes: input.sizeBytes, resumedBytes: 0 },
         { note: 'retry', attempt: 1 },

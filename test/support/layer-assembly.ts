@@ -16,11 +16,18 @@ import { assemble } from '../../workers/assemble.js';
 import { extract as extractTask } from '../../workers/extract.js';
 import { fetchAci } from '../../workers/fetch-aci.js';
 import { fetchLayer } from '../../workers/fetch-layer.js';
+import { inflate } from '../../workers/inflate.js';
 import type { Random } from './images/random.js';
 import { buildTar, type NamedEntry } from './images/tar.js';
 import { type ModelFact, sha1 } from './layer-model.js';
 
-export const inlineRunner = createInlineRunner({ assemble, extract: extractTask, fetchAci, fetchLayer });
+export const inlineRunner = createInlineRunner({
+  assemble,
+  extract: extractTask,
+  fetchAci,
+  fetchLayer,
+  inflate,
+});
 
 /** A layer as the converter writes it. */
 export interface ConvertedLayer {

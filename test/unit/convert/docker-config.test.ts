@@ -10,7 +10,7 @@ import {
 } from '../../../src/convert/docker-config.js';
 import { isFetchError } from '../../../src/errors.js';
 import { parseDigest } from '../../../src/reference/digest.js';
-import type { DockerReference } from '../../../src/types.js';
+import type { DockerReference, ImageNaming } from '../../../src/types.js';
 
 const TOP_LAYER = parseDigest('sha256:41051b00a2471b888d2a9f793a7b5acbd56a8cbae9c93ecec97b96dd428ad43d');
 const MANIFEST = parseDigest('sha256:cd322503158d9fc8faa46e8102d152d16a891054dd31de71331ed8f21995feb3');
@@ -106,10 +106,10 @@ function bytes(config: unknown): Uint8Array {
   return Buffer.from(typeof config === 'string' ? config : JSON.stringify(config));
 }
 
-function convert(config: unknown, reference = REFERENCE): AciManifest {
+function convert(config: unknown, naming: ImageNaming = REFERENCE): AciManifest {
   return convertDockerConfig({
     config: bytes(config),
-    reference,
+    naming,
     manifestDigest: MANIFEST,
     topLayerDigest: TOP_LAYER,
   });
@@ -221,7 +221,7 @@ describe('convertDockerConfig', () => {
   it('leaves the image ID annotation out for an image without layers', () => {
     const manifest = convertDockerConfig({
       config: bytes(BARE),
-      reference: REFERENCE,
+      naming: REFERENCE,
       manifestDigest: MANIFEST,
       topLayerDigest: undefined,
     });

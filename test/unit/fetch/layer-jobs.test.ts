@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { EngineEvent } from '../../../src/events.js';
 import { createLayerJobs } from '../../../src/fetch/layer-jobs.js';
 import { createPermits } from '../../../src/fetch/permits.js';
-import type { LayerHandle, LayerSource, SessionBase } from '../../../src/fetch/session.js';
+import type { LayerHandle, LayerSource, RegistryOrigin, SessionBase } from '../../../src/fetch/session.js';
 import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/client.js';
 import { layerBlob } from '../../../src/store/layout.js';
 import { openStore } from '../../../src/store/store.js';
@@ -32,7 +32,7 @@ interface Setup {
   readonly dir: string;
   readonly events: EngineEvent[];
   readonly jobs: ReturnType<typeof createLayerJobs>;
-  source(name: string, fields?: Partial<LayerSource>): LayerSource;
+  source(name: string, origin?: Partial<RegistryOrigin>): LayerSource;
   /** What was asked of the registry for a layer. */
   downloads(layer: Descriptor): number;
 }
@@ -55,12 +55,15 @@ async function setUp(faults: FaultPlan = [], retries = 0): Promise<Setup> {
     permits: createPermits({ connections: 4, connectionsPerHost: 4, memoryBytes: 2 ** 30 }),
     emit: (event) => void events.push(event),
   };
-  const source = (name: string, fields: Partial<LayerSource> = {}): LayerSource => ({
+  const source = (name: string, origin: Partial<RegistryOrigin> = {}): LayerSource => ({
     image: name,
     priority: 0,
-    request: () => ({ url: `${registry.url}/v2/test/blobs/${big.digest}` }),
-    refreshAuthorization: async () => {},
-    ...fields,
+    origin: {
+      kind: 'registry',
+      request: () => ({ url: `${registry.url}/v2/test/blobs/${big.digest}` }),
+      refreshAuthorization: async () => {},
+      ...origin,
+    },
   });
   const downloads = ({ digest }: Descriptor): number => registry.requestsTo(digest).length;
   return { registry, session, dir, events, jobs: createLayerJobs(session), source, downloads };

@@ -1,7 +1,7 @@
 /** Sources in full, without secrets, and the keys under which their answers are kept. */
 
 import { describe, expect, it } from 'vitest';
-import { dockerKey, sourceOf, urlKey } from '../../../src/fetch/source.js';
+import { convertedKey, sourceOf, urlKey } from '../../../src/fetch/source.js';
 import { parseReference } from '../../../src/reference/parse.js';
 import type { DockerReference, UrlReference } from '../../../src/types.js';
 
@@ -17,6 +17,9 @@ it.each([
   ['./a.aci', 'file:///dir/a.aci'],
   ['/x/a.aci', 'file:///x/a.aci'],
   ['file:///x/a.aci', 'file:///x/a.aci'],
+  ['oci:./layout', 'oci:/dir/layout'],
+  ['oci-archive:/x/a.tar:1.0', 'oci-archive:/x/a.tar:1.0'],
+  ['docker-archive:a.tar:busybox:1', 'docker-archive:/dir/a.tar:busybox:1'],
 ])('the source of %s is %s', (image, source) => {
   expect(sourceOf(parseReference(image, '/dir'))).toBe(source);
 });
@@ -32,7 +35,7 @@ describe('the key of an answer', () => {
 
   it('is the same for the short and the full form of an image', () => {
     const keys = ['docker://busybox', 'docker://library/busybox:latest'].map((image) =>
-      dockerKey(docker(image), amd64),
+      convertedKey(docker(image), amd64),
     );
     expect(keys[0]).toBe(keys[1]);
   });
@@ -40,7 +43,7 @@ describe('the key of an answer', () => {
   it('is another one for another image or platform', () => {
     const platforms = [amd64, { ...amd64, architecture: 'arm64' }, { ...amd64, variant: 'v8' }];
     const images = ['docker://a', 'docker://a:1', 'docker://b', `docker://a@${DIGEST}`].map(docker);
-    const keys = images.flatMap((image) => platforms.map((platform) => dockerKey(image, platform)));
+    const keys = images.flatMap((image) => platforms.map((platform) => convertedKey(image, platform)));
     expect(new Set(keys).size).toBe(keys.length);
   });
 

@@ -173,12 +173,23 @@ describe('names', () => {
   });
 });
 
-it.each(['docker-archive:x.tar', 'oci:dir:ref', 'oci-archive:x.tar'])(
-  'says that %s is unsupported',
-  (image) => {
-    expect(() => parseReference(image, CWD)).toThrow(expect.objectContaining({ code: 'ERR_UNSUPPORTED' }));
-  },
-);
+describe('images on disk', () => {
+  it.each([
+    ['oci:layout', 'oci', '/home/user/layout', undefined],
+    ['oci:./a/../b:1.0', 'oci', '/home/user/b', '1.0'],
+    ['oci:/x/y:docker.io/library/busybox:1', 'oci', '/x/y', 'docker.io/library/busybox:1'],
+    ['oci-archive:/x/y.tar', 'oci-archive', '/x/y.tar', undefined],
+    ['docker-archive:y.tar:@1', 'docker-archive', '/home/user/y.tar', '@1'],
+    ['docker-archive:y.tar:host:5000/a:1', 'docker-archive', '/home/user/y.tar', 'host:5000/a:1'],
+  ])('reads %s', (image, transport, path, ref) => {
+    const expected = { kind: 'layout', image, transport, path, ...(ref !== undefined && { ref }) };
+    expect(parseReference(image, CWD)).toEqual(expected);
+  });
+
+  it.each(['oci:', 'oci::1', 'oci:x:', 'docker-archive:', 'oci-archive:\0'])('refuses %j', (image) => {
+    expect(() => parseReference(image, CWD)).toThrow(expect.objectContaining({ code: 'ERR_USAGE' }));
+  });
+});
 
 it.each([
   'https://user:hunter2@example.com/a',

@@ -11,7 +11,13 @@ const UNUSED = async (): Promise<never> => {
 const INPUT = { manifest: 'm', layers: [] };
 
 function runnerOf(assemble: TaskHandlers['assemble']) {
-  return createInlineRunner({ assemble, extract: UNUSED, fetchAci: UNUSED, fetchLayer: UNUSED });
+  return createInlineRunner({
+    assemble,
+    extract: UNUSED,
+    fetchAci: UNUSED,
+    fetchLayer: UNUSED,
+    inflate: UNUSED,
+  });
 }
 
 describe('the inline runner', () => {

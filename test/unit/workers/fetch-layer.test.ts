@@ -6,7 +6,13 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/client.js';
-import type { FetchLayerInput, FetchLayerOutput, TaskNote } from '../../../src/tasks/contract.js';
+import type {
+  FetchLayerInput,
+  FetchLayerOutput,
+  LocalLayer,
+  RegistryLayer,
+  TaskNote,
+} from '../../../src/tasks/contract.js';
 import { blobCounters, newBlobCounters } from '../../../src/tasks/counters.js';
 import type { Digest } from '../../../src/types.js';
 import { createRandom } from '../../support/images/random.js';
@@ -29,6 +35,7 @@ const CONVERTED = convertLayer(ENTRIES);
 interface Setup {
   readonly server: AciServer;
   readonly input: FetchLayerInput;
+  readonly source: RegistryLayer;
   readonly notes: TaskNote[];
   run(fields?: Partial<FetchLayerInput>, signal?: AbortSignal): Promise<FetchLayerOutput>;
 }
@@ -40,12 +47,16 @@ async function setUp(bytes: Buffer = LAYER, faults: FaultPlan = []): Promise<Set
   const [tarFile, indexFile] = [join(dir, 'tar'), join(dir, 'index')];
   for (const file of [tarFile, indexFile]) writeFileSync(file, '');
   const http = { ...DEFAULT_HTTP_OPTIONS, insecureHttp: true };
-  const input: FetchLayerInput = {
+  const source: RegistryLayer = {
+    kind: 'registry',
     request: { url: server.putFile('/layer', bytes), http, retries: 0 },
+    partialFile: join(dir, 'part'),
+  };
+  const input: FetchLayerInput = {
+    source,
     digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest,
     sizeBytes: bytes.length,
     priority: 0,
-    partialFile: join(dir, 'part'),
     tarFile,
     indexFile,
     counters: newBlobCounters().memory,
@@ -57,10 +68,10 @@ async function setUp(bytes: Buffer = LAYER, faults: FaultPlan = []): Promise<Set
       { ...input, ...fields },
       { signal, onNote: (note) => void notes.push(note) },
     );
-  return { server, input, notes, run };
+  return { server, input, source, notes, run };
 }
 
-function expectConverted({ input }: Setup): void {
+function expectConverted({ input, source }: Setup): void {
   expect(readFileSync(input.tarFile).equals(CONVERTED.tar)).toBe(true);
   expect(readFileSync(input.indexFile).equals(CONVERTED.index)).toBe(true);
   const counters = blobCounters(input.counters);
@@ -68,7 +79,7 @@ function expectConverted({ input }: Setup): void {
   expect(counters.read('wireBytes')).toBe(input.sizeBytes);
   expect(counters.read('tarBytes')).toBe(CONVERTED.tar.length);
   expect(counters.read('indexBytes')).toBe(CONVERTED.index.length);
-  expect(existsSync(input.partialFile)).toBe(false);
+  expect(existsSync(source.partialFile)).toBe(false);
 }
 
 describe('fetchLayer', () => {
@@ -89,7 +100,7 @@ describe('fetchLayer', () => {
 
   it('goes on where an attempt before it ended', async () => {
     const setup = await setUp();
-    writeFileSync(setup.input.partialFile, LAYER.subarray(0, 100_000));
+    writeFileSync(setup.source.partialFile, LAYER.subarray(0, 100_000));
     expect(await setup.run()).toEqual({ downloadedBytes: LAYER.length - 100_000, resumedBytes: 100_000 });
     expect(setup.server.requests.map(({ range }) => range)).toEqual(['bytes=100000-']);
     expectConverted(setup);
@@ -97,7 +108,7 @@ describe('fetchLayer', () => {
 
   it('asks for nothing when all of it is here', async () => {
     const setup = await setUp();
-    writeFileSync(setup.input.partialFile, LAYER);
+    writeFileSync(setup.source.partialFile, LAYER);
     expect(await setup.run()).toEqual({ downloadedBytes: 0, resumedBytes: LAYER.length });
     expect(setup.server.requests).toEqual([]);
     expectConverted(setup);
@@ -105,14 +116,14 @@ describe('fetchLayer', () => {
 
   it('begins again when more is here than there can be', async () => {
     const setup = await setUp();
-    writeFileSync(setup.input.partialFile, Buffer.concat([LAYER, Buffer.from('x')]));
+    writeFileSync(setup.source.partialFile, Buffer.concat([LAYER, Buffer.from('x')]));
     expect(await setup.run()).toEqual({ downloadedBytes: LAYER.length, resumedBytes: 0 });
     expectConverted(setup);
   });
 
   it('skips what it has when the server sends everything', async () => {
     const setup = await setUp(LAYER, [{ match: '/layer', fault: { kind: 'ignore-range' } }]);
-    writeFileSync(setup.input.partialFile, LAYER.subarray(0, 100_000));
+    writeFileSync(setup.source.partialFile, LAYER.subarray(0, 100_000));
     expect(await setup.run()).toEqual({ downloadedBytes: LAYER.length, resumedBytes: 100_000 });
     expectConverted(setup);
   });
@@ -121,8 +132,8 @@ describe('fetchLayer', () => {
     const setup = await setUp(LAYER, [
       { match: '/layer', times: 1, fault: { kind: 'drop', afterBytes: 150_000 } },
     ]);
-    const { request } = setup.input;
-    expect(await setup.run({ request: { ...request, retries: 1 } })).toMatchObject({
+    const request = { ...setup.source.request, retries: 1 };
+    expect(await setup.run({ source: { ...setup.source, request } })).toMatchObject({
       downloadedBytes: LAYER.length,
     });
     expect(setup.notes.map(({ note }) => note)).toEqual(['opened', 'retry']);
@@ -132,7 +143,7 @@ describe('fetchLayer', () => {
   it('keeps what came of a download that failed', async () => {
     const setup = await setUp(LAYER, [{ match: '/layer', fault: { kind: 'drop', afterBytes: 150_000 } }]);
     await expect(setup.run()).rejects.toMatchObject({ code: 'ERR_NETWORK', stage: 'download' });
-    const rest = readFileSync(setup.input.partialFile);
+    const rest = readFileSync(setup.source.partialFile);
     expect(rest.length).toBeGreaterThan(0);
     expect(rest.equals(LAYER.subarray(0, rest.length))).toBe(true);
     expect(blobCounters(setup.input.counters).state()).toBe('running');
@@ -165,14 +176,14 @@ describe('fetchLayer', () => {
     const setup = await setUp(LAYER, faults);
     await expect(setup.run()).rejects.toMatchObject({ code });
     expect(blobCounters(setup.input.counters).state()).not.toBe('complete');
-    if (code === 'ERR_DIGEST_MISMATCH') expect(existsSync(setup.input.partialFile)).toBe(false);
+    if (code === 'ERR_DIGEST_MISMATCH') expect(existsSync(setup.source.partialFile)).toBe(false);
   });
 
   it('finds a rest bad that is not of this layer', async () => {
     const setup = await setUp();
-    writeFileSync(setup.input.partialFile, Buffer.alloc(1000, 'x'));
+    writeFileSync(setup.source.partialFile, Buffer.alloc(1000, 'x'));
     await expect(setup.run()).rejects.toMatchObject({ code: 'ERR_DIGEST_MISMATCH' });
-    expect(existsSync(setup.input.partialFile)).toBe(false);
+    expect(existsSync(setup.source.partialFile)).toBe(false);
     expect(await setup.run()).toMatchObject({ downloadedBytes: LAYER.length });
     expectConverted(setup);
   });
@@ -215,5 +226,55 @@ describe('fetchLayer', () => {
     await setup.run();
     expect(readFileSync(setup.input.tarFile).length).toBe(0);
     expect(blobCounters(setup.input.counters).state()).toBe('complete');
+  });
+});
+
+describe('fetchLayer of a local file', () => {
+  const diffId = `sha256:${createHash('sha256').update(buildTar(ENTRIES)).digest('hex')}` as Digest;
+
+  async function localSetup(digestOf: LocalLayer['digestOf']) {
+    const setup = await setUp();
+    const path = join(tempDir('local-layer-'), 'archive');
+    writeFileSync(path, Buffer.concat([Buffer.alloc(700, 'a'), LAYER, Buffer.alloc(10_000, 'z')]));
+    const source: LocalLayer = {
+      kind: 'file',
+      file: { path, offset: 700, sizeBytes: LAYER.length },
+      digestOf,
+    };
+    return { setup, source, path };
+  }
+
+  it.each(['blob', 'content'] as const)(
+    'reads a range of it, checks the digest of the %s, and leaves it alone',
+    async (digestOf) => {
+      const { setup, source, path } = await localSetup(digestOf);
+      const before = readFileSync(path);
+      const digest = digestOf === 'blob' ? setup.input.digest : diffId;
+      expect(await setup.run({ source, digest })).toEqual({ downloadedBytes: 0, resumedBytes: 0 });
+      expectConverted(setup);
+      expect(setup.server.requests).toEqual([]);
+      expect(readFileSync(path).equals(before)).toBe(true);
+    },
+  );
+
+  it.each(['blob', 'content'] as const)('refuses another digest of the %s', async (digestOf) => {
+    const { setup, source } = await localSetup(digestOf);
+    const digest = digestOf === 'blob' ? diffId : setup.input.digest;
+    await expect(setup.run({ source, digest })).rejects.toMatchObject({ code: 'ERR_DIGEST_MISMATCH' });
+    expect(blobCounters(setup.input.counters).state()).not.toBe('complete');
+  });
+
+  it('tells when the file has become shorter, or is gone', async () => {
+    const { setup, source, path } = await localSetup('blob');
+    writeFileSync(path, Buffer.alloc(5000));
+    await expect(setup.run({ source })).rejects.toMatchObject({ code: 'ERR_IO' });
+    const file = { ...source.file, path: `${path}.none` };
+    await expect(setup.run({ source: { ...source, file } })).rejects.toMatchObject({ code: 'ERR_IO' });
+  });
+
+  it('ends soon after an abort', async () => {
+    const { setup, source } = await localSetup('content');
+    const running = setup.run({ source, digest: diffId }, AbortSignal.abort());
+    await expect(running).rejects.toMatchObject({ code: 'ERR_ABORTED' });
   });
 });

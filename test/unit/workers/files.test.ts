@@ -4,7 +4,7 @@ import { closeSync, existsSync, openSync, readFileSync, truncateSync, writeFileS
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { appendFile, writeFully } from '../../../workers/append-file.js';
-import { openPartialFile } from '../../../workers/partial-file.js';
+import { openPartialFile, replay } from '../../../workers/partial-file.js';
 import { createRandom } from '../../support/images/random.js';
 import { tempDir } from '../../support/temp.js';
 
@@ -75,7 +75,7 @@ describe('the rest of a download', () => {
     expect(second.size()).toBe(6);
     second.append(Buffer.from('world'));
     const chunks: string[] = [];
-    await second.replay(async (chunk) => void chunks.push(chunk.toString()), NEVER);
+    await replay(second, async (chunk) => void chunks.push(chunk.toString()), NEVER);
     expect(chunks.join('')).toBe('hello world');
     second.clear();
     expect([second.size(), readFileSync(path, 'utf8')]).toEqual([0, '']);
@@ -93,10 +93,14 @@ describe('the rest of a download', () => {
     writeFileSync(path, content);
     const file = openPartialFile(path);
     const chunks: Buffer[] = [];
-    await file.replay(async (chunk) => {
-      await new Promise((resolve) => setImmediate(resolve));
-      chunks.push(Buffer.from(chunk));
-    }, NEVER);
+    await replay(
+      file,
+      async (chunk) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        chunks.push(Buffer.from(chunk));
+      },
+      NEVER,
+    );
     expect(chunks.length).toBe(3);
     expect(Buffer.concat(chunks).equals(content)).toBe(true);
     file.close();
@@ -118,9 +122,9 @@ describe('the rest of a download', () => {
     writeFileSync(path, Buffer.alloc(3 * MIB));
     const controller = new AbortController();
     const file = openPartialFile(path);
-    const aborting = file.replay(async () => controller.abort(), controller.signal);
+    const aborting = replay(file, async () => controller.abort(), controller.signal);
     await expect(aborting).rejects.toMatchObject({ code: 'ERR_ABORTED' });
-    const cutting = file.replay(async () => truncateSync(path, 10), NEVER);
+    const cutting = replay(file, async () => truncateSync(path, 10), NEVER);
     await expect(cutting).rejects.toMatchObject({ code: 'ERR_IO' });
     file.close();
   });

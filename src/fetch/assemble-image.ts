@@ -1,0 +1,92 @@
+/** Puts an image together out of its layers while they arrive: the layers' jobs and the assembler that follows them. */
+
+import { setMaxListeners } from 'node:events';
+import { type FetchError, isFetchError, throwIfAborted } from '../errors.js';
+import type { AssembleOutput } from '../tasks/contract.js';
+import type { Descriptor, Digest } from '../types.js';
+import type { LayerHandle, LayerOrigin, Session } from './session.js';
+
+export interface Assembling {
+  readonly image: string;
+  /** Base layer first. */
+  readonly layers: readonly Descriptor[];
+  originOf(layer: Descriptor): LayerOrigin;
+  /** The ACI's manifest. */
+  readonly manifest: string;
+  readonly noStore: boolean;
+}
+
+export type Assembled = AssembleOutput & { readonly downloadedBytes: number };
+
+/**
+ * Layers are asked for top layer first, the order in which the ACI is hashed. Begins again from the first byte where
+ * the rest of an interrupted download turned out to be bad.
+ * @throws FetchError of layers, workers and the store
+ */
+export async function assembleImage(
+  session: Session,
+  assembling: Assembling,
+  signal: AbortSignal,
+): Promise<Assembled> {
+  const first = await assembleLayers(session, assembling, signal);
+  if (!('staleResume' in first)) return first;
+  const second = await assembleLayers(session, assembling, signal);
+  if ('staleResume' in second) throw second.staleResume;
+  return second;
+}
+
+async function assembleLayers(
+  session: Session,
+  { image, layers, originOf, manifest, noStore }: Assembling,
+  outerSignal: AbortSignal,
+): Promise<Assembled | { readonly staleResume: FetchError }> {
+  const siblings = new AbortController();
+  const signal = AbortSignal.any([outerSignal, siblings.signal]);
+  setMaxListeners(0, signal);
+  const opened = new Map<Digest, LayerHandle>();
+  try {
+    const topFirst = [...layers].reverse();
+    for (const digest of inLockOrder(topFirst)) {
+      const priority = topFirst.findIndex((layer) => layer.digest === digest);
+      const layer = topFirst[priority] as Descriptor;
+      const source = { image, priority, origin: originOf(layer) };
+      opened.set(digest, await session.layers.open(layer, source, noStore, signal));
+    }
+    const handles = topFirst.map(({ digest }) => opened.get(digest) as LayerHandle);
+    const input = { manifest, layers: handles.map(({ files }) => files) };
+    const assembling = session.runner.run('assemble', input, { signal });
+    // After the assembler, which then has a thread to itself where there is more than one.
+    const downloading = Promise.all([...new Set(handles)].map((handle) => handle.start()));
+    const [output, results] = await firstCause([assembling, downloading]);
+    const downloadedBytes = results.reduce((sum, result) => sum + result.downloadedBytes, 0);
+    return { ...output, downloadedBytes };
+  } catch (error) {
+    throwIfAborted(outerSignal);
+    const resumed = [...opened.values()].some((handle) => handle.resumedBytes() > 0);
+    if (isFetchError(error) && error.code === 'ERR_DIGEST_MISMATCH' && resumed) return { staleResume: error };
+    throw error;
+  } finally {
+    siblings.abort();
+    // Whoever hears of the end finds no temporary file and no lock of this image.
+    await Promise.all([...opened.values()].map((handle) => handle.release()));
+  }
+}
+
+/**
+ * Every process takes the locks of layers in this order, and holds all of an image's before it downloads: so no two
+ * can wait for each other.
+ */
+function inLockOrder(layers: readonly Descriptor[]): Digest[] {
+  return [...new Set(layers.map(({ digest }) => digest))].sort();
+}
+
+/** Like Promise.all, but a failed layer is the cause when the assembler that follows it fails first. */
+async function firstCause<A, B>([assembling, downloading]: [Promise<A>, Promise<B>]): Promise<[A, B]> {
+  downloading.catch(() => undefined);
+  try {
+    return await Promise.all([assembling, downloading]);
+  } catch (error) {
+    if (isFetchError(error) && error.code === 'ERR_ABORTED') await downloading;
+    throw error;
+  }
+}

@@ -1,0 +1,171 @@
+/** Fetches a Docker or OCI image from wherever it is and converts it to one ACI while it arrives. */
+
+import { labelsOf } from '../aci/manifest.js';
+import { stringifyAciManifest } from '../aci/manifest-json.js';
+import { aciNameOf } from '../convert/appc-names.js';
+import { convertDockerConfig, readDockerConfigFacts, versionOf } from '../convert/docker-config.js';
+import { FetchError } from '../errors.js';
+import { formatPlatform } from '../reference/platform.js';
+import type { ImageSource, ResolvedImage } from '../registry/source.js';
+import { blobsOf, type Extent, type ImageRecord, type RemoteRecord } from '../store/records.js';
+import type { Descriptor, ImageId, ImageNaming, Labels, Platform } from '../types.js';
+import { type Assembled, assembleImage } from './assemble-image.js';
+import type { CompleteRequest, Found, LayerOrigin, Session } from './session.js';
+import { foundInStore } from './stored.js';
+
+/** Where an image is had from: a registry, or a layout on disk. */
+export interface ConvertibleSource<Image extends ResolvedImage = ResolvedImage> extends ImageSource {
+  resolve(platform: Platform, signal: AbortSignal): Promise<Image>;
+  namingOf(image: Image): ImageNaming;
+  originOf(layer: Descriptor): LayerOrigin;
+}
+
+export interface Converting {
+  /** The argument. */
+  readonly image: string;
+  /** In its full form and without secrets. */
+  readonly source: string;
+  /** What the source's last answer is remembered under. */
+  readonly key: string;
+  readonly platform: Platform;
+  readonly request: CompleteRequest;
+}
+
+/**
+ * `open` is called when the source has to be asked.
+ * @throws FetchError of every kind but ERR_USAGE, and what `open` throws
+ */
+export async function convertImage<Image extends ResolvedImage>(
+  session: Session,
+  converting: Converting,
+  open: () => Promise<ConvertibleSource<Image>>,
+  signal: AbortSignal,
+): Promise<Found> {
+  const { store, insecure, emit } = session;
+  const { image, key, platform, request } = converting;
+  const remote = request.noStore ? undefined : await store.readRemote(key);
+  const known = remote === undefined ? undefined : await store.readWholeImage(remote.id);
+  if (known !== undefined && request.pullPolicy !== 'update') return foundInStore(store, known);
+  if (request.pullPolicy === 'never') {
+    throw new FetchError('ERR_NOT_IN_STORE', `${image}: not in the store`, { stage: 'store' });
+  }
+  if (!insecure.image) {
+    throw new FetchError(
+      'ERR_SIGNATURE_REQUIRED',
+      'signature verification for docker images is not supported (try --insecure-options=image)',
+      { stage: 'verify' },
+    );
+  }
+  emit({ event: 'image.started', image, source: converting.source });
+  emit({
+    event: 'image.warning',
+    image,
+    warning: 'unverified',
+    message: 'image signature verification has been disabled',
+  });
+
+  if (known === undefined) session.runner.warmUp();
+  const source = await open();
+  const resolved = await source.resolve(platform, signal);
+  const naming = source.namingOf(resolved);
+  if (known !== undefined && remote?.manifestDigest === resolved.digest && isNamed(known, naming)) {
+    await store.writeRemote(key, { ...remote, checkedAt: new Date().toISOString() }, session.lease);
+    return foundInStore(store, known);
+  }
+  const config = await source.readConfig(resolved, signal);
+  checkConfig(session, converting, resolved, config);
+  const manifest = convertDockerConfig({
+    config,
+    naming,
+    manifestDigest: resolved.digest,
+    topLayerDigest: resolved.layers.at(-1)?.digest,
+  });
+  const assembled = await assembleImage(
+    session,
+    {
+      image,
+      layers: resolved.layers,
+      originOf: source.originOf,
+      manifest: stringifyAciManifest(manifest),
+      noStore: request.noStore,
+    },
+    signal,
+  );
+  const found = {
+    id: `sha512-${assembled.sha512}` as ImageId,
+    name: manifest.name,
+    labels: labelsOf(manifest),
+    sizeBytes: assembled.sizeBytes,
+  };
+  await commit(session, { converting, naming, resolved, assembled, found });
+  const configBytes = 'bytes' in resolved.config ? 0 : config.length;
+  const downloadedBytes = assembled.downloadedBytes + configBytes;
+  return { status: 'fetched', ...found, verified: false, signers: [], downloadedBytes };
+}
+
+/** Whether the image is called so: an archive may get another name without getting another image. */
+function isNamed({ name, labels }: ImageRecord, naming: ImageNaming): boolean {
+  return name === aciNameOf(naming) && labels['version'] === versionOf(naming);
+}
+
+/** What the config says must fit what was asked for and what the manifest lists. */
+function checkConfig(
+  { emit }: Session,
+  { image, request, platform: wanted }: Converting,
+  resolved: ResolvedImage,
+  config: Uint8Array,
+): void {
+  const facts = readDockerConfigFacts(config);
+  if (resolved.hasDiffIds && facts.diffIds.length !== resolved.layers.length) {
+    const problem = `the config names ${facts.diffIds.length} layers, the manifest ${resolved.layers.length}`;
+    throw new FetchError('ERR_MANIFEST_INVALID', `${image}: ${problem}`, { stage: 'convert' });
+  }
+  const { os, architecture } = facts.platform;
+  if (os === wanted.os && architecture === wanted.architecture) return;
+  const message = `the image is for ${formatPlatform(facts.platform)}, not for ${formatPlatform(wanted)}`;
+  // An image without an index has only one platform, which nobody chose.
+  if (request.platform === undefined && resolved.rootDigest === resolved.digest) {
+    emit({ event: 'image.warning', image, warning: 'platform', message });
+    return;
+  }
+  throw new FetchError('ERR_PLATFORM_MISMATCH', `${image}: ${message}`, { stage: 'verify' });
+}
+
+interface Commit {
+  readonly converting: Converting;
+  readonly naming: ImageNaming;
+  readonly resolved: ResolvedImage;
+  readonly assembled: Assembled;
+  readonly found: { id: ImageId; name: string; labels: Labels; sizeBytes: number };
+}
+
+async function commit(
+  session: Session,
+  { converting: { source, key }, naming, resolved, assembled, found }: Commit,
+): Promise<void> {
+  const { store, lease } = session;
+  const extents: Extent[] = assembled.extents.map((extent) =>
+    'bytes' in extent ? { bytes: Buffer.from(extent.bytes) } : extent,
+  );
+  const now = new Date().toISOString();
+  const record: ImageRecord = {
+    format: 1,
+    ...found,
+    manifest: assembled.manifest,
+    source,
+    importedAt: (await store.readWholeImage(found.id))?.importedAt ?? now,
+    latest: naming.tag === 'latest',
+    verified: false,
+    signers: [],
+    blobs: blobsOf(extents),
+  };
+  await store.commitImage(record, extents, lease);
+  const remote: RemoteRecord = {
+    format: 1,
+    source,
+    id: found.id,
+    checkedAt: now,
+    manifestDigest: resolved.digest,
+  };
+  await store.writeRemote(key, remote, lease);
+}

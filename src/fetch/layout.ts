@@ -1,0 +1,55 @@
+/** Converts an image on disk: of a `docker save` archive or an OCI layout. */
+
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openLayout } from '../layout/open.js';
+import type { LayoutImage } from '../layout/source.js';
+import { hostPlatform } from '../registry/platform.js';
+import type { LayoutReference } from '../types.js';
+import { type ConvertibleSource, convertImage } from './convert-image.js';
+import { type CompleteRequest, FETCH_TASK_BYTES, type Found, type Session } from './session.js';
+import { convertedKey, sourceOf } from './source.js';
+
+/** @throws FetchError of every kind but those of the network */
+export async function fetchLayout(
+  session: Session,
+  reference: LayoutReference,
+  request: CompleteRequest,
+  signal: AbortSignal,
+): Promise<Found> {
+  const platform = request.platform ?? hostPlatform();
+  const key = convertedKey(reference, platform);
+  const converting = { image: reference.image, source: sourceOf(reference), key, platform, request };
+  const plainFile = join(session.lease.folder, `${randomUUID()}.tar`);
+  const open = async (): Promise<ConvertibleSource<LayoutImage>> => {
+    const inflate = (path: string): Promise<string> => inflateTo(session, path, plainFile, signal);
+    const layout = await openLayout(reference, { inflate }, signal);
+    const { digestOf } = layout;
+    return {
+      ...layout,
+      namingOf: ({ naming }) => naming,
+      originOf: (layer) => ({ kind: 'file', file: layout.fileOf(layer), digestOf }),
+    };
+  };
+  try {
+    return await convertImage(session, converting, open, signal);
+  } finally {
+    await rm(plainFile, { force: true });
+  }
+}
+
+async function inflateTo(
+  { permits, runner }: Session,
+  path: string,
+  plainFile: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const release = await permits.acquire({ memoryBytes: FETCH_TASK_BYTES }, signal);
+  try {
+    await runner.run('inflate', { path, plainFile }, { signal });
+    return plainFile;
+  } finally {
+    release();
+  }
+}
