@@ -82,7 +82,8 @@ export async function fetchDocker(
     sizeBytes: assembled.sizeBytes,
   };
   await commit(session, { reference, key, resolved, assembled, found });
-  const downloadedBytes = assembled.downloadedBytes + config.length;
+  const configBytes = 'bytes' in resolved.config ? 0 : config.length;
+  const downloadedBytes = assembled.downloadedBytes + configBytes;
   return { status: 'fetched', ...found, verified: false, signers: [], downloadedBytes };
 }
 

@@ -27,7 +27,16 @@ export async function readVerified(
   body: AsyncIterable<Uint8Array>,
   expected: ExpectedContent,
 ): Promise<Buffer> {
-  const { digest, sizeBytes, maxBytes, what } = expected;
+  const bytes = await readSized(body, expected);
+  if (expected.digest !== undefined) checkDigest(bytes, expected.digest, expected.what);
+  return bytes;
+}
+
+/** As {@link readVerified}, but the digest is still to be checked. */
+export async function readSized(
+  body: AsyncIterable<Uint8Array>,
+  { sizeBytes, maxBytes, what }: ExpectedContent,
+): Promise<Buffer> {
   const bytes = await readBounded(body, sizeBytes ?? maxBytes, what, 'resolve').catch((error: unknown) => {
     if (sizeBytes === undefined || !isFetchError(error) || error.code !== 'ERR_LIMIT') throw error;
     throw sizeMismatch(what, `more than ${sizeBytes}`, sizeBytes, error);
@@ -35,7 +44,6 @@ export async function readVerified(
   if (sizeBytes !== undefined && bytes.length !== sizeBytes) {
     throw sizeMismatch(what, String(bytes.length), sizeBytes);
   }
-  if (digest !== undefined) checkDigest(bytes, digest, what);
   return bytes;
 }
 
