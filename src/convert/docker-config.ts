@@ -27,6 +27,7 @@ import {
   portsOf,
   userAndGroupOf,
 } from './appc-names.js';
+import { dockerExtrasOf } from './docker-extras.js';
 
 /** The version of the appc specification that converted manifests follow. */
 const AC_VERSION = '0.8.11';
@@ -36,7 +37,7 @@ export interface DockerConfigInput {
   readonly config: Uint8Array;
   readonly naming: ImageNaming;
   /** Digest of the image's registry manifest: of the one for the platform, where there is an index. */
-  readonly manifestDigest: Digest;
+  readonly manifestDigest: Digest | undefined;
   /** Digest of the last layer as the registry has it; undefined for an image without layers. */
   readonly topLayerDigest: Digest | undefined;
 }
@@ -51,8 +52,8 @@ export interface DockerConfigFacts {
 /**
  * The ACI manifest of a Docker image (appc/docker2aci 0.17, GenerateManifestV22, after squashing).
  *
- * The labels of the config are left out, as are stop signal, health check and history. `Env` entries without
- * `=` are skipped, and of a name that is there twice the last value stands at the first place.
+ * Labels, stop signal, health check and history are kept where docker2aci drops them. `Env` entries without `=`
+ * are skipped, and of a name that is there twice the last value stands at the first place.
  *
  * Throws ERR_MANIFEST_INVALID that names the field of the config.
  */
@@ -132,6 +133,9 @@ function convertApp(config: JsonField): AciApp {
   const environment = convertEnvironment(fieldAt(config, 'Env'));
   const mountPoints = mountPointsOf(keysOf(fieldAt(config, 'Volumes')));
   const ports = portsOf(keysOf(fieldAt(config, 'ExposedPorts')));
+  const labels = entriesOf(fieldAt(config, 'Labels')).map(
+    ([key, value]) => [key, textOrEmpty(value)] as const,
+  );
   return {
     exec: exec.length === 0 ? null : exec,
     ...userAndGroupOf(textOrEmpty(fieldAt(config, 'User'))),
@@ -139,6 +143,7 @@ function convertApp(config: JsonField): AciApp {
     ...(environment.length === 0 ? {} : { environment }),
     ...(mountPoints.length === 0 ? {} : { mountPoints }),
     ...(ports.length === 0 ? {} : { ports }),
+    ...(labels.length === 0 ? {} : { userLabels: Object.fromEntries(labels) }),
   };
 }
 
@@ -175,9 +180,10 @@ function convertAnnotations(root: JsonField, input: DockerConfigInput): readonly
     ['appc.io/docker/registryurl', naming.registry ?? ''],
     ['appc.io/docker/repository', naming.repository],
     ['appc.io/docker/imageid', topLayerDigest ?? ''],
-    ['appc.io/docker/manifesthash', manifestDigest],
+    ['appc.io/docker/manifesthash', manifestDigest ?? ''],
     ['appc.io/docker/entrypoint', commandOf('Entrypoint')],
     ['appc.io/docker/cmd', commandOf('Cmd')],
+    ...dockerExtrasOf(root, runtime),
   ]);
 }
 

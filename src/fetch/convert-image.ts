@@ -14,8 +14,9 @@ import type { CompleteRequest, Found, LayerOrigin, Session } from './session.js'
 import { foundInStore } from './stored.js';
 
 /** Where an image is had from: a registry, or a layout on disk. */
-export interface ConvertibleSource<Image extends ResolvedImage = ResolvedImage> extends ImageSource {
-  resolve(platform: Platform, signal: AbortSignal): Promise<Image>;
+export interface ConvertibleSource<Image extends ResolvedImage = ResolvedImage> extends ImageSource<Image> {
+  /** Whether `digest` of an image is that of a manifest, as registries have them. */
+  readonly hasManifests: boolean;
   namingOf(image: Image): ImageNaming;
   originOf(layer: Descriptor): LayerOrigin;
 }
@@ -77,7 +78,7 @@ export async function convertImage<Image extends ResolvedImage>(
   const manifest = convertDockerConfig({
     config,
     naming,
-    manifestDigest: resolved.digest,
+    manifestDigest: source.hasManifests ? resolved.digest : undefined,
     topLayerDigest: resolved.layers.at(-1)?.digest,
   });
   const assembled = await assembleImage(

@@ -27,6 +27,7 @@ function registrySource(session: Session, reference: DockerReference): Convertib
   });
   return {
     ...registry,
+    hasManifests: true,
     namingOf: () => reference,
     originOf: (layer) => ({
       kind: 'registry',

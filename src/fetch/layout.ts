@@ -27,7 +27,9 @@ export async function fetchLayout(
     const layout = await openLayout(reference, { inflate }, signal);
     const { digestOf } = layout;
     return {
-      ...layout,
+      resolve: layout.resolve,
+      readConfig: async ({ config }) => config.bytes,
+      hasManifests: reference.transport !== 'docker-archive',
       namingOf: ({ naming }) => naming,
       originOf: (layer) => ({ kind: 'file', file: layout.fileOf(layer), digestOf }),
     };

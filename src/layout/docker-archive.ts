@@ -10,9 +10,16 @@ import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES } from '../registry/resolve.js';
 import type { Descriptor, Digest, FileRange, Platform } from '../types.js';
 import { readRange } from './files.js';
 import { isSameName, namingOf } from './naming.js';
-import { type LayoutImage, type LayoutSource, noSuchImage, type OpenedLayout, placeOf } from './source.js';
+import {
+  type LayoutImage,
+  type LayoutSource,
+  locateIn,
+  noSuchImage,
+  type OpenedLayout,
+  placeOf,
+} from './source.js';
 
-const MANIFEST = 'manifest.json';
+export const MANIFEST = 'manifest.json';
 const MAX_IMAGES = 10_000;
 const MAX_LAYERS = 1000;
 
@@ -30,16 +37,9 @@ export interface SavedImage {
  * `diff_id` that the config has for it.
  */
 export function dockerArchive(layout: OpenedLayout): LayoutSource {
-  const { files, image, path } = layout;
+  const { image, path } = layout;
+  const locate = (name: string): Promise<FileRange> => locateIn(layout, name);
   const located = new Map<Digest, FileRange>();
-
-  async function locate(name: string): Promise<FileRange> {
-    const file = await files.locate(name);
-    if (file !== undefined) return file;
-    throw new FetchError('ERR_NOT_FOUND', `${image}: ${JSON.stringify(name)} is not in the archive`, {
-      stage: 'resolve',
-    });
-  }
 
   async function readConfig({ config }: SavedImage): Promise<Buffer> {
     const what = `${image}: the config ${JSON.stringify(config)}`;
@@ -90,7 +90,6 @@ export function dockerArchive(layout: OpenedLayout): LayoutSource {
 
   return {
     resolve,
-    readConfig: async ({ config }) => ('bytes' in config ? config.bytes : Buffer.alloc(0)),
     fileOf: ({ digest }) => located.get(digest) as FileRange,
     digestOf: 'content',
   };

@@ -2,14 +2,21 @@
 
 import { FetchError } from '../errors.js';
 import { isDigest } from '../reference/digest.js';
-import { checkContent } from '../registry/content.js';
+import { checkDigest } from '../registry/content.js';
 import { parseManifest } from '../registry/manifest.js';
 import { selectPlatform } from '../registry/platform.js';
 import { chooseImage, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES } from '../registry/resolve.js';
 import type { Descriptor, Digest, FileRange, Platform } from '../types.js';
 import { readRange } from './files.js';
 import { isSameName, namingOf } from './naming.js';
-import { type LayoutImage, type LayoutSource, noSuchImage, type OpenedLayout, placeOf } from './source.js';
+import {
+  type LayoutImage,
+  type LayoutSource,
+  locateIn,
+  noSuchImage,
+  type OpenedLayout,
+  placeOf,
+} from './source.js';
 
 const INDEX = 'index.json';
 
@@ -18,15 +25,12 @@ const NAME_ANNOTATIONS = ['io.containerd.image.name', 'org.opencontainers.image.
 
 /** Every document and blob is checked against the descriptor that names it; `index.json` is taken as it is. */
 export function ociLayout(layout: OpenedLayout): LayoutSource {
-  const { files, image, path } = layout;
+  const { image, path } = layout;
   const located = new Map<Digest, FileRange>();
 
   /** Where a blob lies, its size checked. */
   async function locate({ digest, sizeBytes }: Descriptor): Promise<FileRange> {
-    const file = await files.locate(`blobs/${digest.replace(':', '/')}`);
-    if (file === undefined) {
-      throw new FetchError('ERR_NOT_FOUND', `${image}: blob ${digest} is not there`, { stage: 'resolve' });
-    }
+    const file = await locateIn(layout, `blobs/${digest.replace(':', '/')}`);
     if (file.sizeBytes !== sizeBytes) {
       const message = `${image}: blob ${digest} has ${file.sizeBytes} bytes, not ${sizeBytes}`;
       throw new FetchError('ERR_SIZE_MISMATCH', message, { stage: 'verify' });
@@ -37,18 +41,12 @@ export function ociLayout(layout: OpenedLayout): LayoutSource {
   async function readBlob(descriptor: Descriptor, maxBytes: number): Promise<Buffer> {
     const what = `${image}: blob ${descriptor.digest}`;
     const bytes = await readRange(await locate(descriptor), maxBytes, what);
-    checkContent(bytes, { ...descriptor, what });
+    checkDigest(bytes, descriptor.digest, what);
     return bytes;
   }
 
   async function readIndex(): Promise<readonly Descriptor[]> {
-    const file = await files.locate(INDEX);
-    if (file === undefined) {
-      throw new FetchError('ERR_NOT_FOUND', `${image}: no OCI layout there, for it has no ${INDEX}`, {
-        stage: 'resolve',
-      });
-    }
-    const bytes = await readRange(file, MAX_MANIFEST_BYTES, `${image}: ${INDEX}`);
+    const bytes = await readRange(await locateIn(layout, INDEX), MAX_MANIFEST_BYTES, `${image}: ${INDEX}`);
     const index = parseManifest(bytes);
     if (index.kind === 'index') return index.manifests;
     throw new FetchError('ERR_MANIFEST_INVALID', `${image}: ${INDEX} is not an index`, { stage: 'resolve' });
@@ -61,6 +59,11 @@ export function ociLayout(layout: OpenedLayout): LayoutSource {
       mediaType: descriptor.mediaType,
     });
     const { digest, manifest } = await chooseImage(await read(entry), { platform, name: image }, read);
+    if (manifest.kind === 'schema1') {
+      throw new FetchError('ERR_MEDIA_TYPE', `${image}: a manifest of schema 1 in an OCI layout`, {
+        stage: 'resolve',
+      });
+    }
     for (const layer of manifest.layers) located.set(layer.digest, await locate(layer));
     return {
       digest,
@@ -74,7 +77,6 @@ export function ociLayout(layout: OpenedLayout): LayoutSource {
 
   return {
     resolve,
-    readConfig: async ({ config }) => ('bytes' in config ? config.bytes : readBlob(config, MAX_CONFIG_BYTES)),
     fileOf: ({ digest }) => located.get(digest) as FileRange,
     digestOf: 'blob',
   };

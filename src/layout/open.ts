@@ -4,9 +4,10 @@ import { open, stat } from 'node:fs/promises';
 import { type Codec, MAGIC_BYTES, sniffCodec } from '../codec/decompress.js';
 import { errnoOf, FetchError, storageError } from '../errors.js';
 import type { LayoutReference } from '../types.js';
-import { dockerArchive } from './docker-archive.js';
+import { dockerArchive, MANIFEST } from './docker-archive.js';
 import { archiveFiles, folderFiles, type LayoutFiles } from './files.js';
 import { ociLayout } from './oci.js';
+import { REPOSITORIES, repositoriesArchive } from './repositories.js';
 import type { LayoutSource } from './source.js';
 
 export interface OpenOptions {
@@ -33,7 +34,10 @@ export async function openLayout(
   }
   const files = isFolder ? folderFiles(path) : await openArchive(path, inflate, signal);
   const layout = { files, image, path, ref };
-  return transport === 'docker-archive' ? dockerArchive(layout) : ociLayout(layout);
+  if (transport !== 'docker-archive') return ociLayout(layout);
+  const isCurrent =
+    (await files.locate(MANIFEST)) !== undefined || (await files.locate(REPOSITORIES)) === undefined;
+  return isCurrent ? dockerArchive(layout) : repositoriesArchive(layout);
 }
 
 async function openArchive(

@@ -1,7 +1,7 @@
 /** What an image on disk is, whatever the form of its layout. */
 
 import { FetchError } from '../errors.js';
-import type { ImageSource, ResolvedImage } from '../registry/source.js';
+import type { ResolvedImage } from '../registry/source.js';
 import type { Descriptor, FileRange, ImageNaming, Platform } from '../types.js';
 import type { LayoutFiles } from './files.js';
 
@@ -11,7 +11,7 @@ export interface LayoutImage extends ResolvedImage {
   readonly naming: ImageNaming;
 }
 
-export interface LayoutSource extends ImageSource {
+export interface LayoutSource {
   resolve(platform: Platform, signal: AbortSignal): Promise<LayoutImage>;
   /** Where the bytes of a layer lie; for the layers of an image that was resolved. */
   fileOf(layer: Descriptor): FileRange;
@@ -26,6 +26,15 @@ export interface OpenedLayout {
   /** Of the folder or archive as the user named it. */
   readonly path: string;
   readonly ref: string | undefined;
+}
+
+/** Where a file of the layout lies. Throws ERR_NOT_FOUND. */
+export async function locateIn({ files, image }: OpenedLayout, name: string): Promise<FileRange> {
+  const file = await files.locate(name);
+  if (file !== undefined) return file;
+  throw new FetchError('ERR_NOT_FOUND', `${image}: ${JSON.stringify(name)} is not there`, {
+    stage: 'resolve',
+  });
 }
 
 /** ERR_USAGE when a layout has several images and none was named, ERR_NOT_FOUND when it has not the one named. */

@@ -5,17 +5,24 @@ import type { HttpClient } from '../http/client.js';
 import { type Retry, withRetry } from '../http/retry.js';
 import { isDigest } from '../reference/digest.js';
 import type { Descriptor, Digest, DockerReference, Platform } from '../types.js';
+import { readBlobSize } from './blob-size.js';
 import { createConnection } from './connection.js';
-import { checkAnnouncedSize, checkDigest, digestOf, type ExpectedContent, readVerified } from './content.js';
-import { type ImageManifest, MANIFEST_ACCEPT, type Manifest, parseManifest } from './manifest.js';
-import { selectPlatform } from './platform.js';
+import {
+  checkAnnouncedSize,
+  checkDigest,
+  digestOf,
+  type ExpectedContent,
+  readSized,
+  readVerified,
+} from './content.js';
+import { MANIFEST_ACCEPT } from './manifest.js';
+import { chooseImage, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES } from './resolve.js';
+import { SCHEMA1_LAYER_TYPE } from './schema1.js';
+import { signedContent } from './signed-manifest.js';
 import type { ImageSource, ResolvedImage } from './source.js';
 
-/** What registries accept at most (distribution, Docker Hub). */
-export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
-export const MAX_CONFIG_BYTES = 8 * 1024 * 1024;
-/** An index of indexes has been seen; deeper ones have not. */
-const MAX_INDEX_DEPTH = 2;
+/** Under way at once. */
+const SIZE_REQUESTS = 4;
 
 export interface RegistryOptions {
   /** Plain HTTP where the registry cannot be had over TLS. The HTTP client must allow it as well. */
@@ -36,8 +43,9 @@ export interface BlobRequest {
 export interface Registry extends ImageSource {
   /**
    * Reads the manifest, through indexes where there are any; every document has the digest and size that name
-   * it. Rejects with ERR_NOT_FOUND, ERR_AUTH, ERR_NO_PLATFORM, ERR_DIGEST_MISMATCH, ERR_SIZE_MISMATCH,
-   * ERR_LIMIT (4 MiB), ERR_MANIFEST_INVALID, ERR_MEDIA_TYPE, or an error of the connection.
+   * it. Of a manifest of schema 1 it asks for the sizes of the layers as well. Rejects with ERR_NOT_FOUND, ERR_AUTH,
+   * ERR_NO_PLATFORM, ERR_DIGEST_MISMATCH, ERR_SIZE_MISMATCH, ERR_LIMIT (4 MiB), ERR_MANIFEST_INVALID, ERR_MEDIA_TYPE,
+   * or an error of the connection.
    */
   resolve(platform: Platform, signal: AbortSignal): Promise<ResolvedImage>;
   /** Of 8 MiB at most, checked against its descriptor. Rejects as {@link resolve} does. */
@@ -71,7 +79,8 @@ export function createRegistry(
         { accept: MANIFEST_ACCEPT, what },
         signal,
       );
-      const bytes = await readVerified(response.body, expected);
+      const bytes = signedContent(await readSized(response.body, expected));
+      if (expected.digest !== undefined) checkDigest(bytes, expected.digest, what);
       checkDigestHeader(bytes, response.headers['docker-content-digest'], what);
       return { bytes, mediaType: response.headers['content-type'] };
     });
@@ -91,30 +100,43 @@ export function createRegistry(
 
   async function resolve(platform: Platform, signal: AbortSignal): Promise<ResolvedImage> {
     const root = await readRoot(signal);
+    const { digest, manifest } = await chooseImage(root, { platform, name }, (entry) => {
+      const { digest: wanted, sizeBytes } = entry;
+      const what = `the manifest ${wanted} of ${name}`;
+      const expected = { digest: wanted, sizeBytes, maxBytes: MAX_MANIFEST_BYTES, what };
+      return readManifest(wanted, expected, signal);
+    });
     const rootDigest = digestOf(root.bytes);
-    let digest = rootDigest;
-    let manifest: Manifest = parseManifest(root.bytes, root.mediaType);
-    for (let depth = 1; manifest.kind === 'index'; depth++) {
-      if (depth > MAX_INDEX_DEPTH) {
-        const message = `${name}: indexes are nested more than ${MAX_INDEX_DEPTH} deep`;
-        throw new FetchError('ERR_MANIFEST_INVALID', message, { stage: 'resolve' });
-      }
-      const entry = selectPlatform(manifest.manifests, platform);
-      const { bytes, mediaType } = await readManifest(
-        entry.digest,
-        {
-          digest: entry.digest,
-          sizeBytes: entry.sizeBytes,
-          maxBytes: MAX_MANIFEST_BYTES,
-          what: `the manifest ${entry.digest} of ${name}`,
-        },
-        signal,
-      );
-      digest = digestOf(bytes);
-      manifest = parseManifest(bytes, mediaType);
+    if (manifest.kind === 'schema1') {
+      const layers = await describeLayers(manifest.layerDigests, signal);
+      return { digest, rootDigest, config: { bytes: manifest.config }, hasDiffIds: false, layers };
     }
-    const { config, layers }: ImageManifest = manifest;
+    const { config, layers } = manifest;
     return { digest, rootDigest, config, hasDiffIds: true, layers };
+  }
+
+  /** For manifests of schema 1, which name digests only. */
+  async function describeLayers(digests: readonly Digest[], signal: AbortSignal): Promise<Descriptor[]> {
+    const sizes = new Map<Digest, number>();
+    const waiting = [...new Set(digests)];
+    const siblings = new AbortController();
+    const anySignal = AbortSignal.any([signal, siblings.signal]);
+    async function askInTurn(): Promise<void> {
+      for (let digest = waiting.pop(); digest !== undefined; digest = waiting.pop()) {
+        const [path, what] = [blobPath(digest), `layer ${digest} of ${name}`];
+        const size = await retrying(anySignal, () => readBlobSize(connection, path, what, anySignal));
+        sizes.set(digest, size);
+      }
+    }
+    try {
+      await Promise.all(Array.from({ length: SIZE_REQUESTS }, askInTurn));
+    } finally {
+      siblings.abort();
+    }
+    return digests.map((digest) => {
+      const sizeBytes = sizes.get(digest) as number;
+      return { mediaType: SCHEMA1_LAYER_TYPE, digest, sizeBytes };
+    });
   }
 
   async function readConfig({ config }: Pick<ResolvedImage, 'config'>, signal: AbortSignal): Promise<Buffer> {

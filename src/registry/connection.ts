@@ -22,8 +22,9 @@ export interface Connection {
   /** The `Authorization` that the registry asked for last, if it did. */
   authorization(): string | undefined;
   /**
-   * GET of a path below `/v2/`, answering a 401 once. Resolves only to a 200; not retried here. Rejects with the
-   * error of the status and with what {@link HttpClient.request} rejects with.
+   * GET, or HEAD, of a path below `/v2/`, answering a 401 once. Resolves only to a 200, and to a 206 where a range was
+   * asked for; not retried here. Rejects with the error of the status and with what {@link HttpClient.request} rejects
+   * with.
    */
   get(path: string, request: ConnectionRequest, signal: AbortSignal): Promise<HttpResponse>;
   /** A new token in place of one that has expired. Rejects with ERR_AUTH when there is none to be had. */
@@ -31,10 +32,16 @@ export interface Connection {
 }
 
 export interface ConnectionRequest {
+  /** Default `GET`. */
+  readonly method?: 'GET' | 'HEAD' | undefined;
   readonly accept?: string | undefined;
+  /** As the header has it: `bytes=0-0`. */
+  readonly range?: string | undefined;
   /** For messages: what is asked for. */
   readonly what: string;
 }
+
+type Wanted = Omit<ConnectionRequest, 'what'>;
 
 export function createConnection(
   http: HttpClient,
@@ -49,30 +56,29 @@ export function createConnection(
 
   const urlWith = (chosen: 'https' | 'http', path: string): string => `${chosen}://${registry}/v2/${path}`;
 
-  async function requestWith(chosen: 'https' | 'http', path: string, accept: string, signal: AbortSignal) {
-    const response = await http.request(
-      urlWith(chosen, path),
-      { headers: { accept }, authorization, stage: STAGE },
-      signal,
-    );
+  async function requestWith(chosen: 'https' | 'http', path: string, wanted: Wanted, signal: AbortSignal) {
+    const { method, accept = '*/*', range } = wanted;
+    const headers = { accept, ...(range !== undefined && { range }) };
+    const url = urlWith(chosen, path);
+    const response = await http.request(url, { method, headers, authorization, stage: STAGE }, signal);
     scheme = chosen;
     return response;
   }
 
-  async function request(path: string, accept: string, signal: AbortSignal): Promise<HttpResponse> {
-    if (scheme !== undefined) return requestWith(scheme, path, accept, signal);
+  async function request(path: string, wanted: Wanted, signal: AbortSignal): Promise<HttpResponse> {
+    if (scheme !== undefined) return requestWith(scheme, path, wanted, signal);
     try {
-      return await requestWith('https', path, accept, signal);
+      return await requestWith('https', path, wanted, signal);
     } catch (error) {
       if (!insecureHttp || !isConnectionFailure(error)) throw error;
-      if (isPlainHttpServer(error)) return requestWith('http', path, accept, signal);
-      return requestPlain(error, path, accept, signal);
+      if (isPlainHttpServer(error)) return requestWith('http', path, wanted, signal);
+      return requestPlain(error, path, wanted, signal);
     }
   }
 
   /** The failure over TLS says more than one over plain HTTP, unless a registry answers there. */
-  async function requestPlain(tlsFailure: FetchError, path: string, accept: string, signal: AbortSignal) {
-    const response = await requestWith('http', path, accept, signal).catch((error: unknown) => {
+  async function requestPlain(tlsFailure: FetchError, path: string, wanted: Wanted, signal: AbortSignal) {
+    const response = await requestWith('http', path, wanted, signal).catch((error: unknown) => {
       throw isConnectionFailure(error) ? tlsFailure : error;
     });
     // This is what TLS servers answer to plain HTTP.
@@ -98,15 +104,16 @@ export function createConnection(
     urlOf: (path) => urlWith(scheme ?? 'https', path),
     authorization: () => authorization,
 
-    async get(path, { accept = '*/*', what }, signal) {
-      let response = await request(path, accept, signal);
+    async get(path, wanted, signal) {
+      const { what } = wanted;
+      let response = await request(path, wanted, signal);
       if (response.status === 401 && isFrom(response, registry)) {
         const asked = parseChallenge(response.headers['www-authenticate']);
         await response.discard();
         await answerChallenge(asked, what, signal);
-        response = await request(path, accept, signal);
+        response = await request(path, wanted, signal);
       }
-      if (response.status === 200) return response;
+      if (response.status === 200 || (response.status === 206 && wanted.range !== undefined)) return response;
       const { status } = response;
       const failure = statusError(response, what, STAGE, await readErrorText(response));
       throw status === 401 || status === 403 ? denied(what, failure) : failure;
@@ -116,7 +123,7 @@ export function createConnection(
       const what = `docker://${registry}/${repository}`;
       authorization = undefined;
       if (challenge !== undefined) return answerChallenge(challenge, what, signal);
-      const response = await request('', '*/*', signal);
+      const response = await request('', {}, signal);
       if (response.status !== 401 || !isFrom(response, registry)) {
         const failure = statusError(response, what, STAGE, await readErrorText(response));
         throw failure.retryable ? failure : denied(what, failure);

@@ -27,24 +27,24 @@ export async function readVerified(
   body: AsyncIterable<Uint8Array>,
   expected: ExpectedContent,
 ): Promise<Buffer> {
-  const { sizeBytes, maxBytes, what } = expected;
+  const bytes = await readSized(body, expected);
+  if (expected.digest !== undefined) checkDigest(bytes, expected.digest, expected.what);
+  return bytes;
+}
+
+/** As {@link readVerified}, but the digest is still to be checked. */
+export async function readSized(
+  body: AsyncIterable<Uint8Array>,
+  { sizeBytes, maxBytes, what }: ExpectedContent,
+): Promise<Buffer> {
   const bytes = await readBounded(body, sizeBytes ?? maxBytes, what, 'resolve').catch((error: unknown) => {
     if (sizeBytes === undefined || !isFetchError(error) || error.code !== 'ERR_LIMIT') throw error;
     throw sizeMismatch(what, `more than ${sizeBytes}`, sizeBytes, error);
   });
-  checkContent(bytes, expected);
-  return bytes;
-}
-
-/** Throws ERR_SIZE_MISMATCH or ERR_DIGEST_MISMATCH. */
-export function checkContent(
-  bytes: Uint8Array,
-  { digest, sizeBytes, what }: Omit<ExpectedContent, 'maxBytes'>,
-): void {
   if (sizeBytes !== undefined && bytes.length !== sizeBytes) {
     throw sizeMismatch(what, String(bytes.length), sizeBytes);
   }
-  if (digest !== undefined) checkDigest(bytes, digest, what);
+  return bytes;
 }
 
 /** Throws ERR_DIGEST_MISMATCH. */

@@ -3,8 +3,18 @@
 import { FetchError } from '../errors.js';
 import { isDigest } from '../reference/digest.js';
 import type { Descriptor, Platform } from '../types.js';
+import {
+  arrayOf,
+  invalid,
+  isObject,
+  isPresent,
+  type Json,
+  parseJsonObject,
+  unknownType,
+} from './manifest-json.js';
+import { parseSchema1, SCHEMA1_SIGNED_TYPE, SCHEMA1_TYPE, type Schema1Image } from './schema1.js';
 
-export type Manifest = ImageManifest | ImageIndex;
+export type Manifest = ImageManifest | ImageIndex | Schema1Image;
 
 export interface ImageManifest {
   readonly kind: 'image';
@@ -23,18 +33,21 @@ export interface ImageIndex {
 const DOCKER = 'application/vnd.docker.distribution.manifest';
 const OCI = 'application/vnd.oci.image';
 
-/** Docker image manifest version 2 schema 2, and the OCI image specification. */
+/**
+ * Docker image manifest version 2 schema 2, and the OCI image specification; then what very old registries have, last
+ * so that those which convert on demand send something newer.
+ */
 const MANIFEST_KINDS: Readonly<Record<string, Manifest['kind']>> = {
   [`${OCI}.index.v1+json`]: 'index',
   [`${DOCKER}.list.v2+json`]: 'index',
   [`${OCI}.manifest.v1+json`]: 'image',
   [`${DOCKER}.v2+json`]: 'image',
+  [SCHEMA1_SIGNED_TYPE]: 'schema1',
+  [SCHEMA1_TYPE]: 'schema1',
 };
 
 /** What a request for a manifest sends as `Accept`. */
 export const MANIFEST_ACCEPT = Object.keys(MANIFEST_KINDS).join(', ');
-
-const SCHEMA1 = new Set([`${DOCKER}.v1+json`, `${DOCKER}.v1+prettyjws`]);
 
 /** What servers that do not know manifests call any file. */
 const GENERIC = new Set([
@@ -65,15 +78,16 @@ const MAX_LAYERS = 1000;
 const MAX_INDEX_ENTRIES = 10_000;
 
 /**
- * Reads a manifest or index. `mediaType` is the Content-Type of the answer, with or without parameters.
+ * Reads a manifest or index; of a signed one, what was signed (`signedContent`). `mediaType` is the Content-Type of the
+ * answer, with or without parameters.
  *
  * Throws ERR_MANIFEST_INVALID, naming the field, for what is malformed or contradicts itself, and ERR_MEDIA_TYPE
- * for what is well-formed but no image of layers that can be had from the registry (schema 1, artifacts, foreign
- * layers).
+ * for what is well-formed but no image of layers that can be had from the registry (artifacts, foreign layers).
  */
 export function parseManifest(bytes: Uint8Array, mediaType?: string): Manifest {
-  const body = parseJson(bytes);
+  const body = parseJsonObject(bytes);
   const type = manifestType(body, mediaType);
+  if (MANIFEST_KINDS[type] === 'schema1') return parseSchema1(body);
   if (MANIFEST_KINDS[type] === 'index') {
     const manifests = arrayOf(body, 'manifests', MAX_INDEX_ENTRIES).map((value, index) =>
       parseDescriptor(value, `manifests[${index}]`),
@@ -88,37 +102,20 @@ export function parseManifest(bytes: Uint8Array, mediaType?: string): Manifest {
   return { kind: 'image', mediaType: type, config, layers };
 }
 
-type Json = Readonly<Record<string, unknown>>;
-
-function parseJson(bytes: Uint8Array): Json {
-  let body: unknown;
-  try {
-    body = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new FetchError('ERR_MANIFEST_INVALID', 'the manifest is not JSON', { stage: 'resolve', cause });
-  }
-  if (!isObject(body)) throw invalid('the manifest', 'an object');
-  return body;
-}
-
 /** One of the keys of {@link MANIFEST_KINDS}, agreed on by the header, the body's own claim and its fields. */
 function manifestType(body: Json, header = ''): string {
-  const announced = header.split(';', 1)[0]?.trim().toLowerCase() ?? '';
-  const own = body['mediaType'];
-  if (own !== undefined && typeof own !== 'string') throw invalid('mediaType', 'a string');
-  if (SCHEMA1.has(announced) || body['schemaVersion'] === 1) {
-    throw new FetchError('ERR_MEDIA_TYPE', 'image manifests of schema 1 are not supported', {
-      stage: 'resolve',
-      hint: 'push the image again with a current tool to get a newer manifest',
-    });
-  }
+  const announced = unsignedType(header.split(';', 1)[0]?.trim() ?? '');
+  const { mediaType } = body;
+  if (mediaType !== undefined && typeof mediaType !== 'string') throw invalid('mediaType', 'a string');
+  const own = mediaType === undefined ? undefined : unsignedType(mediaType);
   const fromHeader = GENERIC.has(announced) ? undefined : announced;
-  if (fromHeader !== undefined && own !== undefined && fromHeader !== own.toLowerCase()) {
+  if (fromHeader !== undefined && own !== undefined && fromHeader !== own) {
     throw invalid('mediaType', `the announced ${fromHeader}`);
   }
-  const type = fromHeader ?? own?.toLowerCase() ?? typeByFields(body);
+  const type = fromHeader ?? own ?? typeByFields(body);
   if (!Object.hasOwn(MANIFEST_KINDS, type)) throw unknownType('the manifest', type);
-  if (body['schemaVersion'] !== 2) throw invalid('schemaVersion', '2');
+  const version = MANIFEST_KINDS[type] === 'schema1' ? 1 : 2;
+  if (body['schemaVersion'] !== version) throw invalid('schemaVersion', String(version));
   // A document that is both would mean different images to different readers (CVE-2021-41190).
   if (body['manifests'] !== undefined && (body['layers'] !== undefined || body['config'] !== undefined)) {
     throw invalid('manifests', 'absent where there are config or layers');
@@ -126,8 +123,15 @@ function manifestType(body: Json, header = ''): string {
   return type;
 }
 
-/** OCI documents need not name their type. */
+/** In lower case; signatures, which are off by now, make no other type. */
+function unsignedType(mediaType: string): string {
+  const type = mediaType.toLowerCase();
+  return type === SCHEMA1_SIGNED_TYPE ? SCHEMA1_TYPE : type;
+}
+
+/** OCI documents need not name their type, and those of schema 1 do not. */
 function typeByFields(body: Json): string {
+  if (body['schemaVersion'] === 1) return SCHEMA1_TYPE;
   return body['manifests'] === undefined ? `${OCI}.manifest.v1+json` : `${OCI}.index.v1+json`;
 }
 
@@ -176,33 +180,4 @@ function parseAnnotations(value: unknown, field: string): Readonly<Record<string
     return [key, text];
   });
   return Object.fromEntries(entries);
-}
-
-function arrayOf(body: Json, field: string, maxLength: number): readonly unknown[] {
-  const value = body[field];
-  if (!Array.isArray(value)) throw invalid(field, 'an array');
-  if (value.length > maxLength) throw invalid(field, `an array of at most ${maxLength}`);
-  return value;
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Go writes absent objects as null in places. */
-function isPresent(value: unknown): boolean {
-  return value !== undefined && value !== null;
-}
-
-function invalid(field: string, wanted: string): FetchError {
-  return new FetchError('ERR_MANIFEST_INVALID', `malformed manifest: ${field} is not ${wanted}`, {
-    stage: 'resolve',
-  });
-}
-
-function unknownType(field: string, mediaType: string): FetchError {
-  const shown = JSON.stringify(mediaType.slice(0, 120));
-  return new FetchError('ERR_MEDIA_TYPE', `${field} is of the kind ${shown}, which is not supported`, {
-    stage: 'resolve',
-  });
 }

@@ -3,8 +3,9 @@
 import { FetchError } from '../errors.js';
 import type { Descriptor, Digest, Platform } from '../types.js';
 import { digestOf } from './content.js';
-import { type ImageManifest, type Manifest, parseManifest } from './manifest.js';
+import { type ImageManifest, parseManifest } from './manifest.js';
 import { selectPlatform } from './platform.js';
+import type { Schema1Image } from './schema1.js';
 
 /** What registries accept at most (distribution, Docker Hub). */
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
@@ -13,13 +14,14 @@ export const MAX_CONFIG_BYTES = 8 * 1024 * 1024;
 const MAX_INDEX_DEPTH = 2;
 
 export interface ManifestDocument {
+  /** What its digest is of; of a signed one, what was signed. */
   readonly bytes: Buffer;
   readonly mediaType?: string | undefined;
 }
 
 export interface ChosenImage {
   readonly digest: Digest;
-  readonly manifest: ImageManifest;
+  readonly manifest: ImageManifest | Schema1Image;
 }
 
 /**
@@ -33,7 +35,7 @@ export async function chooseImage(
   read: (entry: Descriptor) => Promise<ManifestDocument>,
 ): Promise<ChosenImage> {
   let document = root;
-  let manifest: Manifest = parseManifest(root.bytes, root.mediaType);
+  let manifest = parseManifest(root.bytes, root.mediaType);
   for (let depth = 1; manifest.kind === 'index'; depth++) {
     if (depth > MAX_INDEX_DEPTH) {
       const message = `${name}: indexes are nested more than ${MAX_INDEX_DEPTH} deep`;

@@ -3,15 +3,15 @@
 import type { Descriptor, Digest, Platform } from '../types.js';
 
 /** Where a Docker or OCI image comes from. */
-export interface ImageSource {
+export interface ImageSource<Image extends ResolvedImage = ResolvedImage> {
   /** Finds the image for `platform`, through indexes where there are any. */
-  resolve(platform: Platform, signal: AbortSignal): Promise<ResolvedImage>;
+  resolve(platform: Platform, signal: AbortSignal): Promise<Image>;
   /** The config of an image that this source has resolved. */
-  readConfig(image: ResolvedImage, signal: AbortSignal): Promise<Buffer>;
+  readConfig(image: Image, signal: AbortSignal): Promise<Buffer>;
 }
 
 export interface ResolvedImage {
-  /** sha256 of the manifest of the chosen image. */
+  /** sha256 of the manifest of the chosen image; where there are no manifests, of what takes their place. */
   readonly digest: Digest;
   /** sha256 of what tag or digest name: that manifest, or the index it was chosen from. */
   readonly rootDigest: Digest;

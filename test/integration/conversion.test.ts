@@ -214,7 +214,7 @@ describe('the manifest of a converted image', () => {
     return JSON.parse(text);
   }
 
-  it('has everything that a rich config says, as rkt has it', async () => {
+  it('has everything that a rich config says', async () => {
     const image = buildDockerImage({
       layers: [[file('base')], [file('top')]],
       architecture: 'arm64',
@@ -266,6 +266,7 @@ describe('the manifest of a converted image', () => {
           { name: '8080-tcp', protocol: 'tcp', port: 8080, count: 1, socketActivated: false },
           { name: '9000', protocol: 'tcp', port: 9000, count: 1, socketActivated: false },
         ],
+        userLabels: { maintainer: 'Ann' },
       },
       annotations: [
         { name: 'author', value: 'Ann <ann@example.test>' },
@@ -277,6 +278,8 @@ describe('the manifest of a converted image', () => {
         { name: 'appc.io/docker/manifesthash', value: image.manifestDigest },
         { name: 'appc.io/docker/entrypoint', value: '["/entry","--flag"]' },
         { name: 'appc.io/docker/cmd', value: '["serve","a b",""]' },
+        { name: 'appc.io/docker/stopsignal', value: 'SIGTERM' },
+        { name: 'appc.io/docker/history', value: '[{"created_by":"sh"}]' },
       ],
     });
   });

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Certificate, createCertificate } from '../support/certificates.js';
 import { type DockerRegistry, startDockerRegistry } from '../support/docker-registry.js';
-import { buildDockerImage, buildIndex } from '../support/images/docker.js';
+import { buildDockerImage, buildIndex, sha256 } from '../support/images/docker.js';
 import { writeOciLayout } from '../support/images/oci-layout.js';
+import { SCHEMA1_SIGNED } from '../support/images/schema1.js';
 import { runAci } from '../support/process.js';
 import { pushLayout } from '../support/skopeo.js';
 import { tempDir } from '../support/temp.js';
@@ -32,13 +33,14 @@ describe.runIf(isRoot() && hasRegistry && requireTools(['umoci', 'tar', 'getfatt
     let oddTree: Tree;
     const unpack = async (ref: string): Promise<Tree> =>
       describeTree(await umociUnpack(image.layout, ref, join(tempDir(), 'bundle')));
-    const push = (ref: string, target: string, format: 'oci' | 'v2s2'): Promise<void> =>
+    const push = (ref: string, target: string, format: 'oci' | 'v2s2' | 'v2s1'): Promise<void> =>
       pushLayout({ layout: image.layout, ref, registryHost: registry.host, target, format });
 
     beforeAll(async () => {
       [image, registry] = await Promise.all([layeredImage(), startDockerRegistry()]);
       await push(image.plainRef, 'team/rootfs:oci', 'oci');
       await push(image.plainRef, 'team/rootfs:v2s2', 'v2s2');
+      await push(image.plainRef, 'team/rootfs:v2s1', 'v2s1');
       await push(image.oddRef, 'team/rootfs:odd', 'oci');
       [plainTree, oddTree] = await Promise.all([unpack(image.plainRef), unpack(image.oddRef)]);
     });
@@ -66,6 +68,7 @@ describe.runIf(isRoot() && hasRegistry && requireTools(['umoci', 'tar', 'getfatt
     it.each([
       ['an OCI manifest', 'team/rootfs:oci', () => plainTree],
       ['a Docker manifest', 'team/rootfs:v2s2', () => plainTree],
+      ['a manifest of schema 1', 'team/rootfs:v2s1', () => plainTree],
       ['a layer whose entries depend on others', 'team/rootfs:odd', () => oddTree],
     ])('comes out as umoci unpacks it: %s', async (_, target, expected) => {
       const home = tempDir();
@@ -79,6 +82,20 @@ describe.runIf(isRoot() && hasRegistry && requireTools(['umoci', 'tar', 'getfatt
       );
       await aci(['image', 'export', source, file], { home });
       expect(await archiveProblems(file)).toEqual([]);
+    });
+
+    it('is the same by the digest of what was signed in a manifest of schema 1', async () => {
+      const answer = await fetch(`${registry.url}/v2/team/rootfs/manifests/v2s1`);
+      expect(answer.headers.get('content-type')).toBe(SCHEMA1_SIGNED);
+      const digest = answer.headers.get('docker-content-digest') ?? '';
+      expect(digest).not.toBe(sha256(Buffer.from(await answer.arrayBuffer())));
+      await withEngine({}, async (engine) => {
+        const ids = [`:v2s1`, `@${digest}`].map((ref) => `docker://${registry.host}/team/rootfs${ref}`);
+        const [tagged, pinned] = await Promise.all(ids.map((image) => engine.fetch({ image })));
+        expect(pinned?.sizeBytes).toBe(tagged?.sizeBytes);
+        expect(pinned?.labels).toEqual({ arch: 'amd64', os: 'linux' });
+        expect(await engine.catManifest(pinned?.id ?? '')).toContain(digest);
+      });
     });
 
     it('is not found under a tag or name that does not exist', async () => {

@@ -9,7 +9,11 @@ import type { Engine, FetchedImage } from '../../dist/src/index.js';
 import { hostPlatform } from '../../src/registry/platform.js';
 import { imageIdOf } from '../support/images/aci.js';
 import { buildDockerImage, buildIndex, type DockerImage } from '../support/images/docker.js';
-import { buildDockerArchive, type SavedForm } from '../support/images/docker-archive.js';
+import {
+  buildDockerArchive,
+  buildRepositoriesArchive,
+  type SavedForm,
+} from '../support/images/docker-archive.js';
 import { writeOciLayout } from '../support/images/oci-layout.js';
 import { buildTar } from '../support/images/tar.js';
 import { runTool } from '../support/process.js';
@@ -160,6 +164,23 @@ describe('docker-archive:', () => {
       });
     },
   );
+
+  it('reads an archive of a Docker that knew no digests', async () => {
+    const path = join(tempDir(), 'old.tar');
+    const images = [
+      { image: ONE, names: ['team/one:1.0', 'team/one:latest'] },
+      { image: TWO, names: ['two:2'] },
+    ];
+    writeFileSync(path, buildRepositoriesArchive(images));
+    const one = await engine.fetch({ image: `docker-archive:${path}:team/one` });
+    expect(one).toMatchObject({ name: 'registry-1.docker.io/team/one', labels: { version: 'latest' } });
+    await expectImage(one, 'one');
+    await expectImage(await engine.fetch({ image: `docker-archive:${path}:two:2` }), 'two');
+    const any = engine.fetch({ image: `docker-archive:${path}` });
+    await expect(any).rejects.toMatchObject({ code: 'ERR_USAGE' });
+    const none = engine.fetch({ image: `docker-archive:${path}:two:3` });
+    await expect(none).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' });
+  });
 
   it('fetches again what was saved anew under another name, from the same layers', async () => {
     const path = save('folders', [{ image: ONE, names: ['renamed:1'] }]);
@@ -354,6 +375,20 @@ describe('a layout that is not right', () => {
         { path: 'l', type: 'symlink', linkname: 'l' },
       ]),
       'ERR_NOT_FOUND',
+    ],
+    [
+      'without digests whose steps lead in a circle',
+      buildTar([
+        { path: 'repositories', data: `{"a":{"1":"${'a'.repeat(64)}"}}` },
+        { path: `${'a'.repeat(64)}/json`, data: `{"id":"${'a'.repeat(64)}","parent":"${'a'.repeat(64)}"}` },
+        { path: `${'a'.repeat(64)}/layer.tar`, data: '' },
+      ]),
+      'ERR_MANIFEST_INVALID',
+    ],
+    [
+      'without digests whose step is a path',
+      buildTar([{ path: 'repositories', data: '{"a":{"1":"../../etc"}}' }]),
+      'ERR_MANIFEST_INVALID',
     ],
     [
       'with a member that climbs out',

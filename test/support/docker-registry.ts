@@ -29,6 +29,8 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
     version: '0.1',
     log: { level: 'info', accesslog: { disabled: false } },
     storage: { filesystem: { rootdirectory: dir }, delete: { enabled: true } },
+    // Deprecated, but for whoever pushes it all the same.
+    compatibility: { schema1: { enabled: true } },
     http: { addr: '127.0.0.1:0', ...(tls === undefined ? {} : { tls }) },
   };
   // A YAML parser reads JSON.

@@ -52,3 +52,36 @@ export function buildDockerArchive(images: readonly SavedInput[], form: SavedFor
   add('manifest.json', Buffer.from(JSON.stringify(manifest)));
   return buildTar([...entries.values()]);
 }
+
+/** The bytes of an archive without digests, as Docker wrote them before 1.10: `repositories`, and a folder a step. */
+export function buildRepositoriesArchive(images: readonly SavedInput[]): Buffer {
+  const entries: NamedEntry[] = [];
+  const repositories: Record<string, Record<string, string>> = {};
+  for (const { image, names } of images) {
+    let parent: string | undefined;
+    const { config, architecture, os } = image.config;
+    for (const [level, layer] of image.layers.entries()) {
+      const id = createHash('sha256').update(`${image.configDigest} ${level}`).digest('hex');
+      const isTop = level === image.layers.length - 1;
+      const step = {
+        id,
+        parent,
+        os,
+        architecture,
+        created: '2015-01-01T00:00:00Z',
+        config: isTop ? config : {},
+      };
+      entries.push({ path: id, type: 'directory' });
+      entries.push({ path: `${id}/VERSION`, data: '1.0' });
+      entries.push({ path: `${id}/json`, data: JSON.stringify(step) });
+      entries.push({ path: `${id}/layer.tar`, data: gunzipSync(layer.bytes) });
+      parent = id;
+    }
+    for (const name of names) {
+      const [repository = '', tag = ''] = name.split(':');
+      repositories[repository] = { ...repositories[repository], [tag]: parent ?? '' };
+    }
+  }
+  entries.push({ path: 'repositories', data: JSON.stringify(repositories) });
+  return buildTar(entries);
+}

@@ -41,6 +41,7 @@ export interface PushedBlob {
 export interface PushableImage {
   readonly mediaType: string;
   readonly manifestBytes: Uint8Array;
+  /** For a signed one, that of what was signed. */
   readonly manifestDigest: string;
   readonly blobs: readonly PushedBlob[];
   /** The manifests that an index points at. */
@@ -55,8 +56,8 @@ export interface TestRegistry extends RunningServer {
   push(repository: string, tag: string, image: PushableImage): string;
   /** Adds a blob under its own digest, or under one that is not its. Returns that digest. */
   putBlob(repository: string, bytes: Uint8Array, digest?: string): string;
-  /** Adds any bytes as the manifest that `ref`, a tag or a digest, names. Returns their digest. */
-  putManifest(repository: string, ref: string, bytes: Uint8Array, mediaType: string): string;
+  /** Adds any bytes as the manifest that `ref`, a tag or a digest, names. Returns `digest`, by default theirs. */
+  putManifest(repository: string, ref: string, bytes: Uint8Array, mediaType: string, digest?: string): string;
   removeBlob(repository: string, digest: string): void;
   removeManifest(repository: string, ref: string): void;
 }
@@ -107,8 +108,13 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
     return known;
   }
 
-  function putManifest(repository: string, ref: string, bytes: Uint8Array, mediaType: string): string {
-    const digest = sha256(bytes);
+  function putManifest(
+    repository: string,
+    ref: string,
+    bytes: Uint8Array,
+    mediaType: string,
+    digest = sha256(bytes),
+  ): string {
     const { manifests } = repositoryOf(repository);
     manifests.set(ref, { bytes, mediaType, digest });
     if (!ref.includes(':')) manifests.set(digest, { bytes, mediaType, digest });
@@ -118,7 +124,9 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
   function push(repository: string, ref: string, image: PushableImage): string {
     for (const blob of image.blobs) repositoryOf(repository).blobs.set(blob.digest, blob.bytes);
     for (const member of image.images ?? []) push(repository, member.manifestDigest, member);
-    return putManifest(repository, ref, image.manifestBytes, image.mediaType);
+    const isSigned = image.mediaType.endsWith('+prettyjws');
+    const digest = isSigned ? image.manifestDigest : undefined;
+    return putManifest(repository, ref, image.manifestBytes, image.mediaType, digest);
   }
 
   const closeServer = server.close;

@@ -1,7 +1,7 @@
 /** Image configs of Docker and OCI as ACI manifests. */
 
 import { describe, expect, it } from 'vitest';
-import { type AciManifest, parseAciManifest } from '../../../src/aci/manifest.js';
+import { type AciApp, type AciManifest, parseAciManifest } from '../../../src/aci/manifest.js';
 import { stringifyAciManifest } from '../../../src/aci/manifest-json.js';
 import {
   configPlatform,
@@ -56,8 +56,30 @@ const SAMPLE = {
   history: [{ created: '2020-01-02T03:04:05Z', created_by: 'config', empty_layer: true }],
 };
 
-/** What rkt 1.30 makes of the sample. */
-const SAMPLE_MANIFEST: AciManifest = {
+const RKT_APP: AciApp = {
+  exec: ['/bin/hard', '-c', 'echo hi', 'arg2'],
+  user: 'app',
+  group: 'appgrp',
+  workingDirectory: '/data',
+  environment: [
+    { name: 'PATH', value: '/usr/local/bin:/usr/bin:/bin' },
+    { name: 'MSG', value: 'hello = world' },
+    { name: 'EMPTY', value: '' },
+  ],
+  mountPoints: [
+    { name: 'volume-data', path: '/data' },
+    { name: 'volume-data-1', path: '/data/' },
+    { name: 'volume-var-lib-my-app-d', path: '/var/lib/My_App.d' },
+  ],
+  ports: [
+    { name: '53-udp', protocol: 'udp', port: 53, count: 1, socketActivated: false },
+    { name: '8080-tcp', protocol: 'tcp', port: 8080, count: 1, socketActivated: false },
+    { name: '9000', protocol: 'tcp', port: 9000, count: 1, socketActivated: false },
+  ],
+};
+
+/** What rkt 1.30 (docker2aci 0.17.2) makes of the sample, as observed. */
+const RKT_MANIFEST: AciManifest = {
   acKind: 'ImageManifest',
   acVersion: '0.8.11',
   name: '127.0.0.1_5000/test',
@@ -66,27 +88,7 @@ const SAMPLE_MANIFEST: AciManifest = {
     { name: 'os', value: 'linux' },
     { name: 'version', value: 'latest' },
   ],
-  app: {
-    exec: ['/bin/hard', '-c', 'echo hi', 'arg2'],
-    user: 'app',
-    group: 'appgrp',
-    workingDirectory: '/data',
-    environment: [
-      { name: 'PATH', value: '/usr/local/bin:/usr/bin:/bin' },
-      { name: 'MSG', value: 'hello = world' },
-      { name: 'EMPTY', value: '' },
-    ],
-    mountPoints: [
-      { name: 'volume-data', path: '/data' },
-      { name: 'volume-data-1', path: '/data/' },
-      { name: 'volume-var-lib-my-app-d', path: '/var/lib/My_App.d' },
-    ],
-    ports: [
-      { name: '53-udp', protocol: 'udp', port: 53, count: 1, socketActivated: false },
-      { name: '8080-tcp', protocol: 'tcp', port: 8080, count: 1, socketActivated: false },
-      { name: '9000', protocol: 'tcp', port: 9000, count: 1, socketActivated: false },
-    ],
-  },
+  app: RKT_APP,
   annotations: [
     { name: 'author', value: 'Jane Doe <jane@example.test>' },
     { name: 'created', value: '2020-01-02T03:04:05Z' },
@@ -97,6 +99,21 @@ const SAMPLE_MANIFEST: AciManifest = {
     { name: 'appc.io/docker/manifesthash', value: MANIFEST },
     { name: 'appc.io/docker/entrypoint', value: '["/bin/hard","-c"]' },
     { name: 'appc.io/docker/cmd', value: '["echo hi","arg2"]' },
+  ],
+};
+
+/**
+ * Where ours is another one, on purpose; docs/conversion.md has the same list. docker2aci keeps labels only of
+ * images of schema 1 and of saved archives, and nothing of the rest.
+ */
+const DIFFERENCES = {
+  userLabels: { Version: '1.2', 'org.test.label': 'val' },
+  annotations: [
+    { name: 'appc.io/docker/stopsignal', value: 'SIGINT' },
+    {
+      name: 'appc.io/docker/history',
+      value: '[{"created":"2020-01-02T03:04:05Z","created_by":"config","empty_layer":true}]',
+    },
   ],
 };
 
@@ -141,12 +158,70 @@ function reverseKeys(value: unknown): unknown {
 }
 
 describe('convertDockerConfig', () => {
-  it('makes of the sample exactly what rkt makes of it', () => {
+  it('makes of the sample what rkt makes of it, and adds what is lost there', () => {
     const manifest = convert(SAMPLE);
-    expect(manifest).toStrictEqual(SAMPLE_MANIFEST);
+    const expected: AciManifest = {
+      ...RKT_MANIFEST,
+      app: { ...RKT_APP, userLabels: DIFFERENCES.userLabels },
+      annotations: [...(RKT_MANIFEST.annotations ?? []), ...DIFFERENCES.annotations],
+    };
+    expect(manifest).toStrictEqual(expected);
     expect(stringifyAciManifest(manifest)).toBe(
-      JSON.stringify(SAMPLE_MANIFEST).replaceAll('<', '\\u003c').replaceAll('>', '\\u003e'),
+      JSON.stringify(expected).replaceAll('<', '\\u003c').replaceAll('>', '\\u003e'),
     );
+  });
+
+  it('makes of a config without what is lost there exactly what rkt makes of it', () => {
+    const { Labels, StopSignal, ...runtime } = SAMPLE_RUNTIME;
+    const { history, ...sample } = SAMPLE;
+    expect(convert({ ...sample, config: runtime })).toStrictEqual(RKT_MANIFEST);
+  });
+
+  it('keeps labels whatever their keys, sorted by their bytes', () => {
+    const labels = {
+      b: '',
+      '10': 'ten',
+      A: '<',
+      '9': 'nine',
+      '': 'none',
+      __PROTO__: 'p',
+      '\ue000': '1',
+      '😀': '2',
+    };
+    const text = JSON.stringify({ ...BARE, config: { Labels: labels } }).replace('__PROTO__', '__proto__');
+    const manifest = convert(text);
+    expect(stringifyAciManifest(manifest)).toContain(
+      '"userLabels":{"":"none","10":"ten","9":"nine","A":"\\u003c","__proto__":"p","b":"","\ue000":"1","😀":"2"}',
+    );
+    expect(parseAciManifest(Buffer.from(stringifyAciManifest(manifest)))).toStrictEqual(manifest);
+  });
+
+  it.each<[check: object | null, value: string | undefined]>([
+    [null, undefined],
+    [{}, undefined],
+    [{ Test: [], Interval: 0 }, undefined],
+    [{ Test: ['NONE'] }, '{"Test":["NONE"]}'],
+    [
+      { Retries: 3, Unknown: true, StartPeriod: 5, Test: ['CMD-SHELL', 'a && b'], Interval: 30_000_000_000 },
+      '{"Test":["CMD-SHELL","a \\u0026\\u0026 b"],"Interval":30000000000,"StartPeriod":5,"Retries":3}',
+    ],
+  ])('keeps the health check %j in an annotation', (Healthcheck, value) => {
+    expect(annotation(convert({ ...BARE, config: { Healthcheck } }), 'appc.io/docker/healthcheck')).toBe(
+      value,
+    );
+  });
+
+  it('keeps the history, with the fields in one order, where it is not too long to keep', () => {
+    const historyOf = (history: unknown) =>
+      annotation(convert({ ...BARE, history }), 'appc.io/docker/history');
+    expect(historyOf(null)).toBeUndefined();
+    expect(historyOf([])).toBeUndefined();
+    expect(historyOf([{ comment: 'c', empty_layer: false, created_by: 'b', other: 1 }, {}])).toBe(
+      '[{"created_by":"b","comment":"c"},{}]',
+    );
+    const wrapping = '[{"comment":""}]'.length;
+    expect(historyOf([{ comment: 'x'.repeat(2 ** 20 - wrapping) }])).toHaveLength(2 ** 20);
+    expect(historyOf([{ comment: 'x'.repeat(2 ** 20 - wrapping + 1) }])).toBeUndefined();
   });
 
   it('gives the same bytes whatever the order of the keys in the config', () => {
@@ -262,11 +337,21 @@ describe('convertDockerConfig', () => {
     ['config.WorkingDir', { ...BARE, config: { WorkingDir: 'data' } }],
     ['config.Entrypoint', { ...BARE, config: { Entrypoint: '/bin/sh' } }],
     ['config.Cmd[1]', { ...BARE, config: { Cmd: ['a', null] } }],
+    ['config.Labels', { ...BARE, config: { Labels: ['a'] } }],
+    ['config.Labels["a"]', { ...BARE, config: { Labels: { a: 1 } } }],
+    ['config.StopSignal', { ...BARE, config: { StopSignal: 9 } }],
+    ['config.Healthcheck', { ...BARE, config: { Healthcheck: [] } }],
+    ['config.Healthcheck.Test', { ...BARE, config: { Healthcheck: { Test: 'true' } } }],
+    ['config.Healthcheck.Retries', { ...BARE, config: { Healthcheck: { Retries: -1 } } }],
+    ['history', { ...BARE, history: {} }],
+    ['history[0].created_by', { ...BARE, history: [{ created_by: ['a'] }] }],
+    ['history[1].empty_layer', { ...BARE, history: [{}, { empty_layer: 'no' }] }],
     ['config.Env', { ...BARE, config: { Env: { A: 'b' } } }],
     ['config.Env[1]', { ...BARE, config: { Env: ['A=b', '=c'] } }],
     ['config.Env[0]', { ...BARE, config: { Env: ['A B=c'] } }],
     ['config.Volumes', { ...BARE, config: { Volumes: ['/data'] } }],
     ['config.Volumes[""]', { ...BARE, config: { Volumes: { '': {} } } }],
+    ['config.ExposedPorts["0/tcp"]', { ...BARE, config: { ExposedPorts: { '0/tcp': {} } } }],
     ['config.ExposedPorts["70000/tcp"]', { ...BARE, config: { ExposedPorts: { '70000/tcp': {} } } }],
   ])('refuses a bad %s and names it (case %#)', (field, config) => {
     expect(refusal(() => convert(config)).message).toContain(`image config: ${field} `);

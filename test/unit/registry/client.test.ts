@@ -2,6 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Retry } from '../../../src/http/retry.js';
+import { buildDockerImage } from '../../support/images/docker.js';
+import { SCHEMA1_SIGNED, schema1Of, signed } from '../../support/images/schema1.js';
 import { type Handler, QUIET, startServer } from '../http/server.js';
 import {
   CONFIG,
@@ -29,7 +31,7 @@ describe('resolving', () => {
       layers: [descriptorOf(OCI_LAYER, LAYER)],
     });
     const accept = server.requests[0]?.headers.accept ?? '';
-    expect(accept.split(', ')).toHaveLength(4);
+    expect(accept.split(', ')).toHaveLength(6);
     expect(accept).toContain(OCI_INDEX);
     expect(accept).toContain(DOCKER_MANIFEST);
   });
@@ -144,6 +146,44 @@ describe('content that is not what it should be', () => {
     });
     await expect(registryAt(server).resolve(AMD64, QUIET)).rejects.toMatchObject({ code: 'ERR_LIMIT' });
     expect(server.requests).toHaveLength(1);
+  });
+});
+
+describe('a signed manifest', () => {
+  const unsigned = schema1Of(buildDockerImage({ layers: [[{ path: 'a' }]] }));
+  const { manifestBytes, manifestDigest } = signed(unsigned, 2);
+  const at = (ref: string, body: Uint8Array, headers: Record<string, string> = {}) =>
+    startServer((request, response) => {
+      const isManifest = request.url === `/v2/team/app/manifests/${ref}`;
+      response.writeHead(
+        200,
+        isManifest ? { 'content-type': SCHEMA1_SIGNED, ...headers } : { 'content-length': 9 },
+      );
+      response.end(request.method === 'GET' && isManifest ? body : undefined);
+    });
+
+  it('has the digest of what was signed, in the reference and in the answer', async () => {
+    for (const header of [manifestDigest, sha256(manifestBytes)]) {
+      const server = await at(manifestDigest, manifestBytes, { 'docker-content-digest': header });
+      const resolving = registryAt(server, `team/app@${manifestDigest}`).resolve(AMD64, QUIET);
+      if (header === manifestDigest) expect(await resolving).toMatchObject({ digest: manifestDigest });
+      else await expect(resolving).rejects.toMatchObject({ code: 'ERR_DIGEST_MISMATCH' });
+    }
+  });
+
+  it('has the same digest without signatures', async () => {
+    const server = await at('v1', unsigned.manifestBytes);
+    expect(await registryAt(server).resolve(AMD64, QUIET)).toMatchObject({ digest: manifestDigest });
+  });
+
+  it('is refused when something else was signed, or nothing like a manifest was sent', async () => {
+    const changed = Buffer.from(Buffer.from(manifestBytes).toString().replace('amd64', 'arm64'));
+    for (const body of [changed, Buffer.from('<"signatures">')]) {
+      const server = await at(manifestDigest, body);
+      await expect(
+        registryAt(server, `team/app@${manifestDigest}`).resolve(AMD64, QUIET),
+      ).rejects.toMatchObject({ code: 'ERR_DIGEST_MISMATCH' });
+    }
   });
 });
 

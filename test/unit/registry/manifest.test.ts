@@ -84,15 +84,6 @@ describe('a manifest', () => {
     refused(manifestText({ config: layerOf('application/vnd.cncf.helm.config.v1+json') }), 'ERR_MEDIA_TYPE');
   });
 
-  it('of schema 1 is refused', () => {
-    refused('{"schemaVersion":1,"fsLayers":[]}', 'ERR_MEDIA_TYPE');
-    refused(
-      '{"schemaVersion":1}',
-      'ERR_MEDIA_TYPE',
-      'application/vnd.docker.distribution.manifest.v1+prettyjws',
-    );
-  });
-
   it('of an unknown type is refused', () => {
     refused(manifestText({ mediaType: 'application/x' }), 'ERR_MEDIA_TYPE');
     refused(manifestText({ mediaType: undefined }), 'ERR_MEDIA_TYPE', 'text/html');
