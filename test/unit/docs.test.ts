@@ -6,6 +6,8 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import * as library from '../../src/index.js';
 import { buildAci, imageIdOf } from '../support/images/aci.js';
+import { buildDockerImage } from '../support/images/docker.js';
+import { writeOciLayout } from '../support/images/oci-layout.js';
 import { run } from '../support/process.js';
 import { projectDir } from '../support/project.js';
 import { tempDir } from '../support/temp.js';
@@ -206,11 +208,23 @@ describe('the examples', () => {
     expect(stderr).toContain(`image.failed ${missing}\n`);
   });
 
-  it.each(['fetch-one.js', 'custom-events.js'])('%s says how it is called', async (name) => {
-    const { code, stderr } = await runExample(name, []);
-    expect(code).toBe(2);
-    expect(stderr).toContain('usage: ');
+  it('convert-layout writes the ACI of an image on disk to stdout, and its ID to stderr', async () => {
+    const layout = tempDir();
+    const image = buildDockerImage({ layers: [[{ path: 'x', data: 'x' }]], mediaTypes: 'oci' });
+    await writeOciLayout(layout, [{ ref: '1', image }]);
+    const { code, stdoutBytes, stderr } = await runExample('convert-layout.js', [`oci:${layout}`]);
+    expect([code, stderr.split(' ')[0]]).toEqual([0, imageIdOf(stdoutBytes)]);
+    expect((await runExample('convert-layout.js', [`oci:${layout}/none`])).code).toBe(3);
   });
+
+  it.each(['fetch-one.js', 'custom-events.js', 'convert-layout.js'])(
+    '%s says how it is called',
+    async (name) => {
+      const { code, stderr } = await runExample(name, []);
+      expect(code).toBe(2);
+      expect(stderr).toContain('usage: ');
+    },
+  );
 });
 
 describe('the library', () => {
