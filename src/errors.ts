@@ -3,6 +3,7 @@
 /** Where in the work an error arose; part of every message and of the JSON results. */
 export type Stage =
   | 'usage'
+  | 'discover'
   | 'resolve'
   | 'download'
   | 'verify'

@@ -28,6 +28,7 @@ const ALL_BELOW_FETCH = [
   'http',
   'store',
   'registry',
+  'discovery',
   'convert',
   'layout',
   'contract',
@@ -47,6 +48,7 @@ const PARTS: Readonly<Record<string, PartRule>> = {
   http: { files: ['src/http/'], may: ['types', 'errors', 'reference'] },
   store: { files: ['src/store/'], may: ['types', 'errors', 'tar', 'aci', 'reference'] },
   registry: { files: ['src/registry/'], may: ['types', 'errors', 'http', 'reference'] },
+  discovery: { files: ['src/discovery/'], may: ['types', 'errors', 'http', 'reference'] },
   convert: {
     files: ['src/convert/'],
     may: ['types', 'errors', 'tar', 'aci', 'reference'],
@@ -75,6 +77,7 @@ const ONLY_IMPORTERS: Readonly<Record<string, readonly string[]>> = {
   clipanion: ['src/cli/'],
   fzstd: ['src/codec/library-stages.ts'],
   'hash-wasm': ['wasm/'],
+  htmlparser2: ['src/discovery/meta-tags.ts'],
   openpgp: ['src/trust/'],
   piscina: ['src/tasks/pool.ts'],
   'tar-stream': ['src/tar/'],

@@ -4,6 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { FetchError, toFetchError } from '../src/errors.js';
 import type { HttpResponse } from '../src/http/client.js';
 import { statusError } from '../src/http/errors.js';
+import { conditionalHeaders } from '../src/http/freshness.js';
 import { checkPartial } from '../src/http/range.js';
 import { redactUrl } from '../src/http/redact.js';
 import { withRetry } from '../src/http/retry.js';
@@ -173,11 +174,4 @@ function isSameContent(headers: HttpResponse['headers'], record: PartialRecord =
 function rangeHeaders(start: number, record: PartialRecord | undefined): Record<string, string> {
   const validator = record === undefined ? undefined : resumeValidator(record);
   return { range: `bytes=${start}-`, ...(validator === undefined ? {} : { 'if-range': validator }) };
-}
-
-function conditionalHeaders(validators: UrlSource['validators'] = {}): Record<string, string> {
-  const headers: Record<string, string> = {};
-  if (validators.etag !== undefined) headers['if-none-match'] = validators.etag;
-  else if (validators.lastModified !== undefined) headers['if-modified-since'] = validators.lastModified;
-  return headers;
 }

@@ -43,6 +43,8 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Sent to the origin of the URL only, and never again after a redirect has left it. */
   readonly authorization?: string | undefined;
+  /** Refuse plain HTTP, also as the target of a redirect, where the client allows it. Default false. */
+  readonly httpsOnly?: boolean | undefined;
   readonly stage: Stage;
 }
 
@@ -79,7 +81,8 @@ export function createHttpClient(options: HttpOptions): HttpClient {
   });
   return {
     async request(url, request, signal) {
-      const policy = { insecureHttp: options.insecureHttp, stage: request.stage };
+      const insecureHttp = options.insecureHttp && request.httpsOnly !== true;
+      const policy = { insecureHttp, stage: request.stage };
       let hop = firstHop(url, policy);
       for (;;) {
         const response = await send(agent, options, hop, request, signal);

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { abortedError, type FetchError, isFetchError, throwIfAborted } from '../errors.js';
+import { parseHttpDate } from './date.js';
 
 /** Requests made again after a failure, so at most four in all: as many as a passing fault needs. */
 export const DEFAULT_RETRIES = 3;
@@ -40,10 +41,8 @@ export function retryDelayMs(failed: FailedAttempt): number | undefined {
 export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
   const text = value?.trim() ?? '';
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
-  // Every form of an HTTP date begins with the name of a day; Date.parse takes far more than those.
-  if (!/^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text)) return undefined;
-  const atMs = Date.parse(text);
-  return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs);
+  const atMs = parseHttpDate(text);
+  return atMs === undefined ? undefined : Math.max(0, atMs - nowMs);
 }
 
 export interface Retry {

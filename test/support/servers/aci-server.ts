@@ -31,6 +31,8 @@ export interface AciServer extends RunningServer {
   putAci(path: string, bytes: Uint8Array, options?: AciFileOptions): string;
   /** The page that `https://HOST/PATH?ac-discovery=1` answers. */
   putDiscovery(path: string, entries: readonly DiscoveryEntry[]): void;
+  /** The same page in a text of its own. */
+  putPage(path: string, html: string | Uint8Array): void;
   /** An armored key. Returns its URL. */
   putKey(path: string, armored: string): string;
   removeFile(path: string): void;
@@ -44,13 +46,12 @@ interface StoredFile {
 /** Starts the server without content. */
 export async function startAciServer(options: ListenerOptions = {}): Promise<AciServer> {
   const files = new Map<string, StoredFile>();
-  const pages = new Map<string, string>();
+  const pages = new Map<string, Uint8Array>();
   const server = await startServer((request) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') return { status: 405 };
     const path = decodeURIComponent(request.path);
     const page = request.query.get('ac-discovery') === '1' ? pages.get(path) : undefined;
-    if (page !== undefined)
-      return serveContent(request, Buffer.from(page), { contentType: 'text/html; charset=utf-8' });
+    if (page !== undefined) return serveContent(request, page, { contentType: 'text/html; charset=utf-8' });
     const file = files.get(path);
     if (file === undefined) return { status: 404, body: Buffer.from('not found\n') };
     return serveContent(request, file.bytes, file.facts);
@@ -77,7 +78,10 @@ export async function startAciServer(options: ListenerOptions = {}): Promise<Aci
       return putFile(path, bytes, file);
     },
     putDiscovery(path: string, entries: readonly DiscoveryEntry[]) {
-      pages.set(path, discoveryPage(entries));
+      pages.set(path, Buffer.from(discoveryPage(entries)));
+    },
+    putPage(path: string, html: string | Uint8Array) {
+      pages.set(path, Buffer.from(html));
     },
     putKey: (path: string, armored: string) =>
       putFile(path, armored, { contentType: 'application/pgp-keys' }),
