@@ -27,6 +27,7 @@ export interface ImageManifest {
 export interface ImageIndex {
   readonly kind: 'index';
   readonly mediaType: string;
+  /** Without artifacts and entries of unknown kinds. */
   readonly manifests: readonly Descriptor[];
 }
 
@@ -89,8 +90,8 @@ export function parseManifest(bytes: Uint8Array, mediaType?: string): Manifest {
   const type = manifestType(body, mediaType);
   if (MANIFEST_KINDS[type] === 'schema1') return parseSchema1(body);
   if (MANIFEST_KINDS[type] === 'index') {
-    const manifests = arrayOf(body, 'manifests', MAX_INDEX_ENTRIES).map((value, index) =>
-      parseDescriptor(value, `manifests[${index}]`),
+    const manifests = arrayOf(body, 'manifests', MAX_INDEX_ENTRIES).flatMap((value, index) =>
+      isOtherKind(value) ? [] : [parseDescriptor(value, `manifests[${index}]`)],
     );
     return { kind: 'index', mediaType: type, manifests };
   }
@@ -133,6 +134,21 @@ function unsignedType(mediaType: string): string {
 function typeByFields(body: Json): string {
   if (body['schemaVersion'] === 1) return SCHEMA1_TYPE;
   return body['manifests'] === undefined ? `${OCI}.manifest.v1+json` : `${OCI}.index.v1+json`;
+}
+
+/**
+ * Whether an entry of an index is for an artifact (a signature, a bill of materials) or of a kind that is not known
+ * here: the OCI image specification (image-index.md) asks readers to pass over those.
+ */
+function isOtherKind(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { mediaType, artifactType } = value;
+  const isUnknown = (text: unknown, known: (text: string) => boolean) =>
+    typeof text === 'string' && text !== '' && !known(text);
+  return (
+    isUnknown(mediaType, (text) => Object.hasOwn(MANIFEST_KINDS, text.toLowerCase())) ||
+    isUnknown(artifactType, (text) => CONFIG_TYPES.has(text))
+  );
 }
 
 function parseLayer(value: unknown, field: string): Descriptor {

@@ -68,7 +68,8 @@ function readSteps(body: Json): readonly Step[] {
     const text = isObject(entry) ? entry['v1Compatibility'] : undefined;
     if (typeof text !== 'string') throw invalid(field, 'a string');
     const image = parseJsonObject(Buffer.from(text), field);
-    const { id, parent = '' } = image;
+    const { id } = image;
+    const parent = image['parent'] ?? '';
     if (typeof id !== 'string' || !/^[0-9a-f]{64}$/.test(id)) throw invalid(`${field}.id`, '64 hex digits');
     if (typeof parent !== 'string') throw invalid(`${field}.parent`, 'a string');
     return { blobSum, id, parent, image };
@@ -127,5 +128,6 @@ function configOf(top: Json, architecture: unknown, baseFirst: readonly Step[]):
 
 function commandOf(containerConfig: unknown): string | undefined {
   const command = isObject(containerConfig) ? containerConfig['Cmd'] : undefined;
-  return Array.isArray(command) ? command.join(' ') : undefined;
+  const isText = Array.isArray(command) && command.every((word) => typeof word === 'string');
+  return isText ? command.join(' ') : undefined;
 }

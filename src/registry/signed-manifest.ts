@@ -4,8 +4,8 @@ import { arrayOf, invalid, isObject, isPresent, type Json, parseJsonObject } fro
 
 /** Registries sign once; a few more came from re-pushed images. */
 const MAX_SIGNATURES = 100;
-/** The end of a JSON object: a brace, and space around it. */
-const MAX_TAIL_BYTES = 1024;
+/** What the signatures stand before in the document, and what was signed ends with. */
+const END_OF_OBJECT = /^\s*}\s*$/;
 
 interface Format {
   readonly lengthBytes: number;
@@ -53,7 +53,10 @@ function formatOf(signature: unknown, index: number): Format {
     throw invalid(`${field}.formatLength`, 'a size in bytes');
   }
   const tail = base64UrlOf(formatTail, `${field}.formatTail`);
-  if (tail.length > MAX_TAIL_BYTES) throw invalid(`${field}.formatTail`, 'the end of an object');
+  // Members in it would be there for those who read what was signed, and not for those who read the document.
+  if (!END_OF_OBJECT.test(tail.toString('latin1'))) {
+    throw invalid(`${field}.formatTail`, 'the end of an object');
+  }
   return { lengthBytes: Number(formatLength), tail };
 }
 

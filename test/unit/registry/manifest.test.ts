@@ -84,6 +84,11 @@ describe('a manifest', () => {
     refused(manifestText({ config: layerOf('application/vnd.cncf.helm.config.v1+json') }), 'ERR_MEDIA_TYPE');
   });
 
+  it('of an artifact is refused', () => {
+    const empty = layerOf('application/vnd.oci.empty.v1+json');
+    refused(manifestText({ artifactType: 'application/spdx+json', config: empty }), 'ERR_MEDIA_TYPE');
+  });
+
   it('of an unknown type is refused', () => {
     refused(manifestText({ mediaType: 'application/x' }), 'ERR_MEDIA_TYPE');
     refused(manifestText({ mediaType: undefined }), 'ERR_MEDIA_TYPE', 'text/html');
@@ -138,7 +143,14 @@ describe('an index', () => {
   it('is read with platforms and annotations', () => {
     const text = index([
       entry(
-        { os: 'linux', architecture: 'arm64', variant: 'v8', features: ['x'] },
+        {
+          os: 'linux',
+          architecture: 'arm64',
+          variant: 'v8',
+          features: ['x'],
+          'os.version': '1',
+          'os.features': 2,
+        },
         { annotations: { a: 'b' } },
       ),
       entry({ os: 'linux', architecture: 'amd64', variant: '' }),
@@ -158,6 +170,19 @@ describe('an index', () => {
         base,
       ],
     });
+  });
+
+  it('is read without artifacts and what is of an unknown kind', () => {
+    const image = entry({ os: 'linux', architecture: 'amd64' });
+    const typed = entry(null, { artifactType: OCI_CONFIG });
+    const others = [
+      entry(null, { artifactType: 'application/spdx+json' }),
+      entry('not even a platform', { artifactType: 'application/vnd.dev.cosign.simplesigning.v1+json' }),
+      entry(null, { mediaType: 'application/vnd.oci.artifact.manifest.v1+json' }),
+      entry(null, { mediaType: 'constructor' }),
+    ];
+    const read = parse(index([...others, image, ...others, typed]));
+    expect(read).toMatchObject({ manifests: [{ platform: { os: 'linux' } }, { mediaType: OCI_MANIFEST }] });
   });
 
   it('of Docker is read', () => {

@@ -106,6 +106,14 @@ describe('a manifest of schema 1', () => {
     });
   });
 
+  it.each([undefined, null, 'sh', [1], [{ toString: 1 }]])(
+    'tells no command in its history where that of the step is %j',
+    (Cmd) => {
+      const [created] = parse(changed(2, { parent: null, container_config: { Cmd } })).config.history;
+      expect(created).toEqual({ created: '2020-01-02T03:04:00Z', empty_layer: false });
+    },
+  );
+
   it('may have any name and tag', () => {
     expect(parse({ name: 'elsewhere', tag: '9' }).layerDigests).toHaveLength(3);
   });

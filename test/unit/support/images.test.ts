@@ -7,6 +7,7 @@ import { buildAci, imageIdOf } from '../../support/images/aci.js';
 import { buildDockerImage } from '../../support/images/docker.js';
 import { createSigningKey } from '../../support/images/keys.js';
 import { createRandom, randomFiles, withRandom } from '../../support/images/random.js';
+import { schema1Of, signed } from '../../support/images/schema1.js';
 import { buildTar, type TarEntry } from '../../support/images/tar.js';
 import { run, runTool } from '../../support/process.js';
 import { extractWithTar, listWithTar } from '../../support/tar-tool.js';
@@ -111,6 +112,17 @@ describe('a built image', () => {
     expect(await listWithTar(path)).toEqual(['manifest', 'rootfs/', 'rootfs/etc/a']);
     expect(imageIdOf(readFileSync(path))).toMatch(/^sha512-[0-9a-f]{128}$/);
     expect(gunzipSync(buildAci({ name: 'example.test/app', entries: [], gzip: true })).length).toBe(512 * 5);
+  });
+});
+
+describe.runIf(requireTools(['skopeo']))('a manifest of schema 1, by the word of skopeo', () => {
+  it.each([1, 2])('has the digest of what was signed, with %i signatures in it', async (signatures) => {
+    const image = schema1Of(buildDockerImage({ layers: [[{ path: 'a' }]] }), { emptySteps: 1 });
+    const { manifestBytes } = signed(image, signatures);
+    const file = join(tempDir(), 'manifest.json');
+    writeFileSync(file, manifestBytes);
+    const { stdout } = await runTool('skopeo', ['manifest-digest', file]);
+    expect(stdout.trim()).toBe(image.manifestDigest);
   });
 });
 
