@@ -77,6 +77,26 @@ export const ERROR_CODES = {
     retryable: false,
     summary: 'the image cannot be verified, and must be',
   },
+  ERR_SIGNATURE_MISSING: {
+    exitCode: 6,
+    retryable: false,
+    summary: 'a key is trusted for the name of the image, which has no signature',
+  },
+  ERR_SIGNATURE_UNTRUSTED: {
+    exitCode: 6,
+    retryable: false,
+    summary: 'the image is signed, but by no key that is trusted for its name',
+  },
+  ERR_SIGNATURE_INVALID: {
+    exitCode: 6,
+    retryable: false,
+    summary: 'a signature is malformed, not of this content, expired, or by an expired or revoked key',
+  },
+  ERR_KEY_INVALID: {
+    exitCode: 6,
+    retryable: false,
+    summary: 'a public key is malformed, too weak, private, or of a kind that is not supported',
+  },
   ERR_MANIFEST_INVALID: {
     exitCode: 7,
     retryable: false,
@@ -101,6 +121,11 @@ export const ERROR_CODES = {
     exitCode: 8,
     retryable: false,
     summary: 'the store has content that is missing or altered',
+  },
+  ERR_KEYSTORE_DAMAGED: {
+    exitCode: 8,
+    retryable: false,
+    summary: 'a file among the trusted keys is not the key that its name says',
   },
   ERR_STORE_VERSION: { exitCode: 8, retryable: false, summary: 'the store was written by a newer version' },
   ERR_IO: { exitCode: 8, retryable: false, summary: 'a local file could not be read or written' },
