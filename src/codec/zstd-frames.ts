@@ -9,7 +9,9 @@ const SKIPPABLE_MAGIC = 0x184d2a50;
 /** What libzstd takes unless it is told otherwise, and the largest that `zstd` makes without `--long`. */
 const MAX_WINDOW_BYTES = 128 * 1024 * 1024;
 const MAX_BLOCK_BYTES = 128 * 1024;
-const BLOCK_TYPE = { rle: 1, reserved: 3 } as const;
+/** Its two headers. */
+const MIN_COMPRESSED_BYTES = 2;
+const BLOCK_TYPE = { rle: 1, compressed: 2, reserved: 3 } as const;
 /** A megabyte of output at most. */
 const BLOCKS_A_PIECE = 8;
 
@@ -78,6 +80,7 @@ export function createZstdFrames(): ZstdFrames {
     const size = header >>> 3;
     if (type === BLOCK_TYPE.reserved) throw new Error('a block of an unknown kind');
     if (size > maxBlockBytes) throw new Error('a block that is too large');
+    if (type === BLOCK_TYPE.compressed && size < MIN_COMPRESSED_BYTES) throw new Error('a block of nothing');
     isLastBlock = (header & 1) === 1;
     blocks += 1;
     begin('content', type === BLOCK_TYPE.rle ? 1 : size);

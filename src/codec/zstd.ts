@@ -11,6 +11,7 @@ export interface ZstdEngine extends Stage {
 
 export function zstdStage(engine: ZstdEngine): Stage {
   const frames = createZstdFrames();
+  let hasFrames = false;
   let isDestroyed = false;
 
   function* piecesOf(chunk: Buffer): Generator<ZstdPiece, void, void> {
@@ -24,6 +25,7 @@ export function zstdStage(engine: ZstdEngine): Stage {
   return {
     async write(chunk) {
       for (const { bytes, end } of piecesOf(chunk)) {
+        hasFrames = true;
         await engine.write(bytes);
         if (isDestroyed) return;
         if (end !== undefined) await engine.endFrame(end.checksum);
@@ -35,7 +37,8 @@ export function zstdStage(engine: ZstdEngine): Stage {
       } catch (error) {
         throw compressionError('zstd', error);
       }
-      await engine.end();
+      // To node:zlib nothing at all is an early end.
+      if (hasFrames) await engine.end();
     },
     destroy() {
       isDestroyed = true;
