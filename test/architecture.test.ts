@@ -44,7 +44,7 @@ const PARTS: Readonly<Record<string, PartRule>> = {
   reference: { files: ['src/reference/'], may: ['types', 'errors'] },
   config: { files: ['src/config/'], may: ['types', 'errors', 'reference'], mayTypes: ['events', 'engine'] },
   tar: { files: ['src/tar/'], may: ['types', 'errors'] },
-  codec: { files: ['src/codec/'], may: ['types', 'errors'] },
+  codec: { files: ['src/codec/'], may: ['types', 'errors', 'wasm'] },
   aci: { files: ['src/aci/'], may: ['types', 'errors', 'tar', 'reference'] },
   http: { files: ['src/http/'], may: ['types', 'errors', 'reference'] },
   trust: { files: ['src/trust/'], may: ['types', 'errors', 'reference', 'store', 'wasm'] },

@@ -1,13 +1,23 @@
 /** The codecs that Node lacks, through libraries that are loaded when an image needs them. */
 
+import { setImmediate } from 'node:timers/promises';
+import { createXxhash64 } from '../../wasm/xxhash64.js';
+import { FetchError } from '../errors.js';
 import { compressionError, type Output, type Stage } from './stage.js';
+import { steppedStage } from './stepped-stage.js';
+import type { ZstdEngine } from './zstd.js';
 
-/** zstd for Node before 22.15 (RFC 8878): any number of frames, skippable ones too. */
-export async function fzstdStage(onOutput: Output): Promise<Stage> {
+/** zstd for Node before 22.15, which has none. */
+export async function fzstdEngine(onOutput: Output): Promise<ZstdEngine> {
   const { Decompress } = await import('fzstd');
-  const stream = new Decompress((chunk) => {
-    if (chunk.length > 0) onOutput(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
-  });
+  const hash = await createXxhash64();
+  const create = () =>
+    new Decompress((chunk) => {
+      if (chunk.length === 0) return;
+      hash.update(chunk);
+      onOutput(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    });
+  let stream = create();
   const push = (chunk: Uint8Array, isLast: boolean): void => {
     try {
       stream.push(chunk, isLast);
@@ -16,110 +26,117 @@ export async function fzstdStage(onOutput: Output): Promise<Stage> {
     }
   };
   return {
-    // It keeps parts of what it was given.
-    write: async (chunk) => push(Uint8Array.from(chunk), false),
-    end: async () => push(new Uint8Array(0), true),
+    async write(chunk) {
+      // It keeps parts of what it was given.
+      push(Uint8Array.from(chunk), false);
+      await setImmediate();
+    },
+    async endFrame(checksum) {
+      push(new Uint8Array(0), true);
+      if (checksum !== undefined && checksum !== hash.low32())
+        throw compressionError('zstd', new Error('the checksum of a frame is wrong'));
+      hash.reset();
+      stream = create();
+    },
+    async end() {},
     destroy() {},
   };
 }
 
-type XzModule = typeof import('xz-decompress');
+/** How the library's WebAssembly is called; its own class is one stream at a time in a thread, and never ends early. */
+interface XzExports {
+  readonly memory: { readonly buffer: ArrayBuffer };
+  create_context(): number;
+  destroy_context(context: number): void;
+  /** The end of the input when it is nothing. */
+  supply_input(context: number, length: number): void;
+  get_next_output(context: number): number;
+}
 
-/** xz, a single stream of any number of blocks. */
+/** The words of a context. */
+const XZ = {
+  bufferBytes: 0,
+  inputAt: 1,
+  inputUsed: 2,
+  inputLength: 3,
+  outputAt: 4,
+  outputLength: 5,
+  words: 6,
+} as const;
+
+/** What a call returns, of xz-embedded's `enum xz_ret`. */
+const XZ_OK = 0;
+const XZ_STREAM_END = 1;
+const XZ_ERRORS: Readonly<Record<number, string>> = {
+  2: 'a check of an unknown kind',
+  5: 'no stream where one should begin',
+  6: 'a filter or check that is not supported',
+  7: 'it is damaged',
+  8: 'it ends early',
+};
+const XZ_TOO_LARGE = [3, 4];
+
+/**
+ * xz: any number of blocks and streams, with padding between and after the streams; the checks that the format has
+ * but SHA-256, no filters but LZMA2, and dictionaries of 64 MiB at most, which is what `xz -9` needs.
+ */
 export async function xzStage(onOutput: Output): Promise<Stage> {
-  const input = inputStream();
-  const reader = await openXz(input);
-  let failure: unknown;
-  let isDone = false;
-  const pump = async (): Promise<void> => {
-    for (let result = await reader.read(); !result.done; result = await reader.read()) {
-      const { value } = result;
-      if (value.length > 0) onOutput(Buffer.from(value.buffer, value.byteOffset, value.byteLength));
+  const xz = await openXz();
+  return steppedStage('xz', function* (source) {
+    const context = xz.create_context();
+    // Its memory is another one after it has grown.
+    const words = (): Uint32Array => new Uint32Array(xz.memory.buffer, context, XZ.words);
+    const word = (index: number): number => words()[index] as number;
+    try {
+      for (let result = XZ_OK; result === XZ_OK; ) {
+        if (word(XZ.inputUsed) === word(XZ.inputLength)) {
+          if (source.bytes.length === 0 && !source.isEnded) {
+            yield 'input';
+            continue;
+          }
+          const taken = source.bytes.subarray(0, word(XZ.bufferBytes));
+          new Uint8Array(xz.memory.buffer).set(taken, word(XZ.inputAt));
+          xz.supply_input(context, taken.length);
+          source.bytes = source.bytes.subarray(taken.length);
+        }
+        result = xz.get_next_output(context);
+        const length = word(XZ.outputLength);
+        if (length > 0) onOutput(Buffer.from(xz.memory.buffer, word(XZ.outputAt), length));
+        words()[XZ.outputLength] = 0;
+        if (XZ_TOO_LARGE.includes(result)) throw dictionaryError();
+        if (result !== XZ_OK && result !== XZ_STREAM_END)
+          throw new Error(XZ_ERRORS[result] ?? `the library says ${result}`);
+        yield 'turn';
+      }
+    } finally {
+      xz.destroy_context(context);
     }
-    isDone = true;
-  };
-  const pumping = pump().catch((error: unknown) => {
-    failure = error;
   });
-  return {
-    async write(chunk) {
-      if (failure === undefined && !isDone) await Promise.race([input.put(Uint8Array.from(chunk)), pumping]);
-      else if (isDone && chunk.some((byte) => byte !== 0)) failure = new Error('data after the stream');
-      if (failure !== undefined) throw compressionError('xz', failure);
-    },
-    async end() {
-      input.close();
-      await pumping;
-      if (failure !== undefined) throw compressionError('xz', failure);
-    },
-    destroy() {
-      reader.cancel().catch(() => undefined);
-    },
+}
+
+function dictionaryError(): FetchError {
+  return new FetchError('ERR_LIMIT', 'xz data that needs a dictionary of more than 64 MiB', {
+    stage: 'convert',
+  });
+}
+
+interface XzLibrary {
+  readonly XzReadableStream: {
+    _getModuleInstance(): Promise<void>;
+    readonly _moduleInstance: { readonly exports: XzExports };
   };
 }
 
-/** Settles when the last stream that was opened has its own instance. */
+/** Settles when the last stream that was opened has its instance. */
 let opening: Promise<unknown> = Promise.resolve();
 
-/**
- * The library runs one stream at a time in a thread, on one instance under a lock: a stream that holds the turn of
- * its thread would wait for ever for one that waits for the turn. So each gets an instance, one after another.
- */
-async function openXz(input: InputStream): Promise<ReadableStreamDefaultReader<Uint8Array>> {
-  const { default: library } = (await import('xz-decompress')) as unknown as { default: XzModule };
+/** An instance for one stream, one after another because the library leaves it in a place that all share. */
+async function openXz(): Promise<XzExports> {
+  const { default: library } = (await import('xz-decompress')) as unknown as { default: XzLibrary };
   const opened = opening.then(async () => {
-    const unlocked = { acquire: async () => {}, release() {} };
-    Object.assign(library.XzReadableStream, {
-      _contextMutex: unlocked,
-      _moduleInstance: undefined,
-      _moduleInstancePromise: undefined,
-    });
-    const reader = new library.XzReadableStream(input.stream).getReader();
-    await Promise.race([input.wanted, reader.closed]);
-    return reader;
+    await library.XzReadableStream._getModuleInstance();
+    return library.XzReadableStream._moduleInstance.exports;
   });
   opening = opened.catch(() => undefined);
   return opened;
-}
-
-type InputStream = ReturnType<typeof inputStream>;
-
-/** A stream that takes what it is given; `put` resolves when the reader asks for more. */
-function inputStream() {
-  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  let wake = (): void => {};
-  let onWanted = (): void => {};
-  const wanted = new Promise<void>((resolve) => {
-    onWanted = resolve;
-  });
-  const stream = new ReadableStream<Uint8Array>(
-    {
-      start(given) {
-        controller = given;
-      },
-      pull() {
-        onWanted();
-        wake();
-      },
-    },
-    { highWaterMark: 0 },
-  );
-  return {
-    stream,
-    /** Resolves when the reader first asks for input. */
-    wanted,
-    put(chunk: Uint8Array): Promise<void> {
-      return new Promise((resolve) => {
-        controller?.enqueue(chunk);
-        wake = resolve;
-      });
-    },
-    close() {
-      try {
-        controller?.close();
-      } catch {
-        // Cancelled by a reader that has failed.
-      }
-    },
-  };
 }

@@ -4,6 +4,7 @@ import type { Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { type FetchError, toFetchError } from '../errors.js';
 import { compressionError, type Output, type Stage } from './stage.js';
+import type { ZstdEngine } from './zstd.js';
 
 /** zlib with its default of 16 KiB takes twice the time: each chunk of output is one job of its thread pool. */
 const GZIP_CHUNK_BYTES = 256 * 1024;
@@ -14,11 +15,12 @@ export function gunzipStage(onOutput: Output): Stage {
   return transformStage('gzip', zlib.createGunzip({ chunkSize: GZIP_CHUNK_BYTES }), onOutput);
 }
 
-/** Undefined before Node 22.15. */
-export function nativeZstdStage(onOutput: Output): Stage | undefined {
+/** Undefined before Node 22.15. It checks the checksums itself. */
+export function nativeZstdEngine(onOutput: Output): ZstdEngine | undefined {
   if (!('createZstdDecompress' in zlib)) return undefined;
   const create = zlib.createZstdDecompress as (options: { chunkSize: number }) => Transform;
-  return transformStage('zstd', create({ chunkSize: ZSTD_CHUNK_BYTES }), onOutput);
+  const stage = transformStage('zstd', create({ chunkSize: ZSTD_CHUNK_BYTES }), onOutput);
+  return { ...stage, endFrame: async () => {} };
 }
 
 function transformStage(codec: string, transform: Transform, onOutput: Output): Stage {

@@ -103,7 +103,7 @@ export function createDataMapReader() {
 }
 
 /** Holes beyond this and {@link MAX_RATIO} times the stored bytes are a bomb; the same rule as for compression. */
-const ALWAYS_ALLOWED_BYTES = 64 * 1024 * 1024;
+const ALWAYS_ALLOWED_BYTES = 1024 * 1024 * 1024;
 const MAX_RATIO = 1100;
 const ZEROS = Buffer.alloc(64 * 1024);
 
