@@ -1,5 +1,6 @@
 /** The trusted keys: files in the layout of rkt, below the configuration folders, the system's first. */
 
+import type { Stats } from 'node:fs';
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { errnoOf, FetchError, isFetchError, storageError } from '../errors.js';
@@ -62,7 +63,8 @@ export function prefixesOf(name: string): string[] {
 }
 
 function isPlainElement(element: string): boolean {
-  return /^[a-z0-9._~-]+$/.test(element) && element !== '.' && element !== '..';
+  const isDots = element === '.' || element === '..';
+  return /^[a-z0-9._~-]+$/.test(element) && !isDots && !FINGERPRINT.test(element);
 }
 
 /** Every file of the keystore, those for every name first, in the order of the folders. */
@@ -178,18 +180,20 @@ function folderOf(configDir: string, prefix: Prefix): string {
   return prefix === undefined ? join(keysDir, 'root.d') : join(keysDir, 'prefix.d', prefix);
 }
 
-/** What a folder has, sorted; nothing where there is none. */
+/** What a folder has, sorted; nothing where there is none. Anything else that cannot be read is no missing trust. */
 async function readFolder(path: string): Promise<{ name: string; isFolder: boolean }[]> {
+  let names: string[];
   try {
-    const names = (await readdir(path)).sort();
-    if (names.length > MAX_FILES) throw damaged(path, `more than ${MAX_FILES} files`);
-    return await Promise.all(
-      names.map(async (name) => ({ name, isFolder: (await stat(join(path, name))).isDirectory() })),
-    );
+    names = await readdir(path);
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return [];
+    if (errnoOf(error) === 'ENOENT') return [];
+    if (errnoOf(error) === 'ENOTDIR') throw damaged(path, 'a folder should be there', error);
     throw storageError(error, `cannot read the trusted keys in ${path}`);
   }
+  if (names.length > MAX_FILES) throw damaged(path, `more than ${MAX_FILES} files`);
+  return Promise.all(
+    names.sort().map(async (name) => ({ name, isFolder: (await factsOf(join(path, name))).isDirectory() })),
+  );
 }
 
 async function readBounded(path: string): Promise<Buffer> {
@@ -201,11 +205,16 @@ async function readBounded(path: string): Promise<Buffer> {
 
 /** Of a plain file: anything else might never end, or never begin. */
 async function sizeOf(path: string): Promise<number> {
-  const facts = await stat(path).catch((error: unknown) => {
-    throw storageError(error, `cannot read the trusted key ${path}`);
-  });
+  const facts = await factsOf(path);
   if (!facts.isFile()) throw damaged(path, 'it is not a plain file');
   return facts.size;
+}
+
+async function factsOf(path: string): Promise<Stats> {
+  return stat(path).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') throw damaged(path, 'it leads nowhere', error);
+    throw storageError(error, `cannot read the trusted key ${path}`);
+  });
 }
 
 async function writeKeyFile(path: string, text: string, configDir: string): Promise<void> {

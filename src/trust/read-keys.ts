@@ -4,8 +4,8 @@ import type { Key, PublicKey, Subkey } from 'openpgp';
 import { FetchError, isFetchError } from '../errors.js';
 import { armorBlocksOf, KEY_MIN_BITS, type Library, loadOpenPgp, type OpenPgp, reasonOf } from './openpgp.js';
 
-/** A key with thousands of signatures by others has less. */
-export const KEYS_MAX_BYTES = 4 * 1024 * 1024;
+/** Keys with hundreds of signatures by others have less. */
+export const KEYS_MAX_BYTES = 1024 * 1024;
 const MAX_KEYS = 100;
 
 /** What a public key says of itself, checked by its own signatures. */

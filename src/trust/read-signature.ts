@@ -5,8 +5,8 @@ import { FetchError } from '../errors.js';
 import { armorBlocksOf, type Library, loadOpenPgp, reasonOf } from './openpgp.js';
 import type { DetachedSignature, HashAlgorithm, SignaturePacket } from './signature.js';
 
-/** A signature has some hundred bytes. */
-export const SIGNATURE_MAX_BYTES = 1024 * 1024;
+/** A signature has some hundred bytes; this much of the smallest packets takes the library half a second. */
+export const SIGNATURE_MAX_BYTES = 64 * 1024;
 /** Each costs a check with every trusted key that it may be by. */
 const MAX_PACKETS = 16;
 

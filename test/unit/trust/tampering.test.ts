@@ -1,7 +1,6 @@
 /** Every kind of tampering with a signature, its content or its key is caught. */
 
 import {
-  config,
   createMessage,
   generateKey,
   type PacketList,
@@ -12,6 +11,7 @@ import {
 } from 'openpgp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createGpg, type Gpg } from '../../support/gpg.js';
+import { createSigningKey } from '../../support/images/keys.js';
 import { requireTools } from '../../support/tools.js';
 import { outcomeOf } from './check-bytes.js';
 
@@ -176,13 +176,9 @@ describe.runIf(requireTools(['gpg']))('a changed bit of a signature by GnuPG', (
 
 describe('a changed bit of a signature of version 6', () => {
   it('is caught, or changes nothing', async () => {
-    const v6 = { ...config, v6Keys: true };
-    const userIDs = [{ name: 'Six' }];
-    const pair = await generateKey({ type: 'curve25519', userIDs, format: 'armored', config: v6 });
-    const signingKeys = await readPrivateKey({ armoredKey: pair.privateKey });
-    const message = await createMessage({ binary: content });
-    const made = await sign({ message, signingKeys, detached: true, format: 'binary', config: v6 });
-    const signed = { signature: Buffer.from(made), publicKey: Buffer.from(pair.publicKey) };
+    const key = await createSigningKey({ kind: 'v6' });
+    const signature = Buffer.from(await key.signBinary(content));
+    const signed = { signature, publicKey: Buffer.from(key.publicKey) };
     expect(await outcomeOf(signed.signature, content, [signed.publicKey])).toBe('good');
     expect(await notCaught(signed, [0, 7])).toEqual([]);
   });
