@@ -28,6 +28,8 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
   const config = {
     version: '0.1',
     log: { level: 'info', accesslog: { disabled: false } },
+    // Else it takes no manifest with layers that lie elsewhere.
+    validation: { manifests: { urls: { allow: ['^https://'] } } },
     storage: { filesystem: { rootdirectory: dir }, delete: { enabled: true } },
     http: { addr: '127.0.0.1:0', ...(tls === undefined ? {} : { tls }) },
   };

@@ -20,6 +20,7 @@ export const TOOLS = {
   getfattr: { debian: 'attr', suites: 'extended attributes' },
   setfattr: { debian: 'attr', suites: 'extended attributes' },
   tar: { debian: 'tar', suites: 'comparing with GNU tar' },
+  actool: { debian: 'appc-spec', suites: 'validating ACIs with the tool of the appc specification' },
 } as const satisfies Record<string, ToolFacts>;
 
 export type Tool = keyof typeof TOOLS;
