@@ -21,6 +21,7 @@ export const TOOLS = {
   setfattr: { debian: 'attr', suites: 'extended attributes' },
   tar: { debian: 'tar', suites: 'comparing with GNU tar' },
   actool: { debian: 'appc-spec', suites: 'validating ACIs with the tool of the appc specification' },
+  debootstrap: { debian: 'debootstrap', suites: 'long tests with a whole Debian' },
 } as const satisfies Record<string, ToolFacts>;
 
 export type Tool = keyof typeof TOOLS;
