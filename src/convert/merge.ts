@@ -28,6 +28,7 @@ export interface LayerMerge {
  * | a path twice in one layer | odd: the last one counts, and it is still to come |
  * | a hard link to itself, to what this layer does not have before it, or to something hidden | odd |
  * | an entry below something that is not a directory in its own layer | odd |
+ * | a directory after what its layer puts into it | odd: it stands before that in an ACI |
  * | an entry that is no directory where an upper layer put files below | odd: perhaps a symbolic link to follow |
  * | the root directory, when no upper layer has it, anywhere but first in the top layer | odd: its header stands first in an ACI |
  */
@@ -39,6 +40,8 @@ export function createLayerMerge(): LayerMerge {
   const opaque = new Set<ByteString>();
   /** Directories that entries of some layer lie in without the layer having them as entries. */
   const implied = new Set<ByteString>();
+  /** Those of this layer that have more than whiteouts in them. */
+  let entered = new Set<ByteString>();
   /** Directories of the image that no entry names. */
   const shown = new Set<ByteString>();
   let own = new Map<ByteString, { isDirectory: boolean; kept: boolean }>();
@@ -57,11 +60,12 @@ export function createLayerMerge(): LayerMerge {
   }
 
   /** Notes the directories from `directory` up that the layer does not have; false when one is no directory. */
-  function imply(directory: ByteString): boolean {
+  function imply(directory: ByteString, isWhiteoutInside: boolean): boolean {
     for (let path = directory; path !== ''; path = parentPath(path)) {
       const entry = own.get(path);
       if (entry !== undefined) return entry.isDirectory;
       implied.add(path);
+      if (!isWhiteoutInside) entered.add(path);
     }
     return true;
   }
@@ -71,12 +75,13 @@ export function createLayerMerge(): LayerMerge {
     if (isWhiteout(entry)) {
       isFirstEntry = false;
       ownWhiteouts.push(entry);
-      return imply(entry.type === 'o' ? path : parentPath(path)) ? 'hide' : 'odd';
+      return imply(entry.type === 'o' ? path : parentPath(path), true) ? 'hide' : 'odd';
     }
     const isDirectory = entry.type === 'd';
     if (path === '' && !(isDirectory && (isFirstEntry || taken.has('')))) return 'odd';
     isFirstEntry = false;
-    if (own.has(path) || (!isDirectory && implied.has(path)) || !imply(parentPath(path))) return 'odd';
+    if (own.has(path) || (isDirectory ? entered : implied).has(path)) return 'odd';
+    if (!imply(parentPath(path), false)) return 'odd';
     const hidden = taken.has(path) || cut.has(path) || (path !== '' && hidesInside(parentPath(path)));
     own.set(path, { isDirectory, kept: !hidden });
     if (hidden) return 'hide';
@@ -104,6 +109,7 @@ export function createLayerMerge(): LayerMerge {
     }
     for (const { type, path } of ownWhiteouts) (type === 'o' ? opaque : cut).add(path);
     own = new Map();
+    entered = new Set();
     ownWhiteouts = [];
     hiddenDirectories = new Map();
     isFirstEntry = false;

@@ -40,8 +40,13 @@ interface Directory {
   source: Source | undefined;
 }
 interface Leaf {
-  readonly inode: Inode;
+  /** Undefined while a hard link waits for its target. */
+  inode: Inode | undefined;
   readonly source: Source;
+}
+interface WaitingLink {
+  readonly leaf: Leaf;
+  readonly parent: Directory;
 }
 type Node = Directory | Leaf;
 
@@ -51,74 +56,105 @@ const MAX_SYMLINKS = 40;
 /**
  * `layers`: the indexes, top layer first, as everywhere. Whiteouts of a layer only hide what is below it, wherever
  * they stand; of two entries with one path the last counts; parents that are symbolic links are followed without
- * leaving the root; a hard link shares the content that its target has at that moment. The pieces come top layer
- * first, in the order of each layer, so the same layers always give the same bytes.
+ * leaving the root; a hard link shares the content that its target has at that moment, or at the end of the layer
+ * when it has none yet. The pieces come top layer first, in the order of each layer but directories before what is
+ * in them, so the same layers always give the same bytes.
  * @throws FetchError ERR_TAR_INVALID for a link to nothing or an entry below a file
  */
 export function overlayLayers(layers: readonly (readonly IndexEntry[])[]): Overlay {
   const root: Directory = { parent: undefined, children: new Map(), source: undefined };
   for (let layer = layers.length - 1; layer >= 0; layer--) applyLayer(root, layer, layers[layer] ?? []);
-  const surviving = new Map<IndexEntry, { path: ByteString; leaf: Leaf | undefined }>();
+  const surviving = new Map<IndexEntry, Shown>();
   collect(root, '', surviving);
   const pieces = layers.flatMap((entries, layer) => layerPieces(entries, layer, surviving));
   return { root: root.source, pieces, kindOf: (path) => kindOf(root, path) };
 }
 
 function applyLayer(root: Directory, layer: number, entries: readonly IndexEntry[]): void {
+  const below = targetsBelow(root, entries);
   for (const entry of entries) {
     if (!isWhiteout(entry)) continue;
     if (entry.type === 'o') findDirectory(root, entry.path, 'find')?.children.clear();
     else findDirectory(root, parentPath(entry.path), 'find')?.children.delete(baseName(entry.path));
   }
-  const early: IndexEntry[] = [];
+  const waiting: WaitingLink[] = [];
   for (const entry of entries) {
     if (isWhiteout(entry)) continue;
-    if (!applyEntry(root, { layer, entry })) early.push(entry);
+    const link = applyEntry(root, { layer, entry });
+    if (link !== undefined) waiting.push(link);
   }
-  // Links that stand before their target.
-  for (const entry of early) {
-    if (isReplacedLater(root, { layer, entry })) continue;
-    if (!applyEntry(root, { layer, entry })) {
-      throw invalid(
-        entry.path,
-        `a hard link to ${JSON.stringify(displayPath(entry.link ?? ''))}, which does not exist`,
-      );
+  for (const { leaf, parent } of waiting) {
+    const isReplaced = parent.children.get(baseName(leaf.source.entry.path)) !== leaf;
+    if (!isReplaced) resolveLink(root, leaf, below, waiting.length);
+  }
+}
+
+/** What the hard links of a layer lead to below it: for those whose target the layer itself takes away. */
+function targetsBelow(root: Directory, entries: readonly IndexEntry[]): Map<ByteString, Inode> {
+  const targets = new Map<ByteString, Inode>();
+  for (const { type, link } of entries) {
+    if (type !== 'h' || link === undefined) continue;
+    const node = nodeAt(root, link);
+    if (node !== undefined && !isDirectory(node) && node.inode !== undefined) targets.set(link, node.inode);
+  }
+  return targets;
+}
+
+/** Follows links that wait for links. */
+function resolveLink(
+  root: Directory,
+  leaf: Leaf,
+  below: ReadonlyMap<ByteString, Inode>,
+  maxLinks: number,
+): void {
+  const passed: Leaf[] = [];
+  let inode = leaf.inode;
+  for (let current = leaf; inode === undefined; inode = current.inode) {
+    const { path, link = '' } = current.source.entry;
+    passed.push(current);
+    const node = nodeAt(root, link);
+    if (node !== undefined && isDirectory(node)) throw invalid(path, 'a hard link to a directory');
+    inode = node === undefined ? below.get(link) : node.inode;
+    if (inode !== undefined) break;
+    if (node === undefined || passed.length > maxLinks) {
+      throw invalid(path, `a hard link to ${JSON.stringify(displayPath(link))}, which does not exist`);
     }
+    current = node;
   }
+  for (const one of passed) one.inode = inode;
 }
 
-/** Whether a later entry of the same layer has the path of this one. */
-function isReplacedLater(root: Directory, { layer, entry }: Source): boolean {
-  const node = findDirectory(root, parentPath(entry.path), 'find')?.children.get(baseName(entry.path));
-  return node?.source?.layer === layer && node.source.entry.offset > entry.offset;
-}
-
-/** False for a hard link whose target is not there. */
-function applyEntry(root: Directory, source: Source): boolean {
+/** Returns a hard link whose target is not there yet. */
+function applyEntry(root: Directory, source: Source): WaitingLink | undefined {
   const { entry } = source;
   if (entry.path === '') {
     if (entry.type !== 'd') throw invalid('.', 'the root is not a directory');
     root.source = source;
-    return true;
+    return undefined;
   }
-  let inode: Inode = { source };
+  let inode: Inode | undefined = { source };
   if (entry.type === 'h') {
-    const link = entry.link ?? '';
-    const target = findDirectory(root, parentPath(link), 'find')?.children.get(baseName(link));
-    if (target === undefined) return false;
-    if (isDirectory(target)) throw invalid(entry.path, 'a hard link to a directory');
-    inode = target.inode;
+    const target = nodeAt(root, entry.link ?? '');
+    if (target !== undefined && isDirectory(target)) throw invalid(entry.path, 'a hard link to a directory');
+    inode = target?.inode;
   }
   const parent = findDirectory(root, parentPath(entry.path), 'make');
   const name = baseName(entry.path);
   if (entry.type !== 'd') {
-    parent.children.set(name, { inode, source });
-    return true;
+    const leaf: Leaf = { inode, source };
+    parent.children.set(name, leaf);
+    return inode === undefined ? { leaf, parent } : undefined;
   }
   const existing = parent.children.get(name);
   if (existing !== undefined && isDirectory(existing)) existing.source = source;
   else parent.children.set(name, { parent, children: new Map(), source });
-  return true;
+  return undefined;
+}
+
+/** The root, too, which is a directory. */
+function nodeAt(root: Directory, path: ByteString): Node | undefined {
+  if (path === '') return root;
+  return findDirectory(root, parentPath(path), 'find')?.children.get(baseName(path));
 }
 
 function findDirectory(root: Directory, path: ByteString, mode: 'make'): Directory;
@@ -141,8 +177,8 @@ function findDirectory(root: Directory, path: ByteString, mode: 'find' | 'make')
     } else if (isDirectory(child)) {
       directory = child;
     } else {
-      const { entry } = child.inode.source;
-      if (entry.type !== 'l') {
+      const entry = child.inode?.source.entry;
+      if (entry?.type !== 'l') {
         if (mode === 'find') return undefined;
         throw invalid(path, `${JSON.stringify(displayPath(name))} is not a directory`);
       }
@@ -156,16 +192,18 @@ function findDirectory(root: Directory, path: ByteString, mode: 'find' | 'make')
 }
 
 function kindOf(root: Directory, path: ByteString): 'directory' | 'other' | undefined {
-  const node = findDirectory(root, parentPath(path), 'find')?.children.get(baseName(path));
+  const node = nodeAt(root, path);
   if (node === undefined) return undefined;
   return isDirectory(node) ? 'directory' : 'other';
 }
 
-function collect(
-  directory: Directory,
-  path: ByteString,
-  surviving: Map<IndexEntry, { path: ByteString; leaf: Leaf | undefined }>,
-): void {
+/** An entry that the image shows: where, and for all but directories as what. */
+interface Shown {
+  readonly path: ByteString;
+  readonly leaf: Leaf | undefined;
+}
+
+function collect(directory: Directory, path: ByteString, surviving: Map<IndexEntry, Shown>): void {
   for (const [name, node] of directory.children) {
     const childPath = path === '' ? name : `${path}/${name}`;
     if (!isDirectory(node)) surviving.set(node.source.entry, { path: childPath, leaf: node });
@@ -179,28 +217,54 @@ function collect(
 function layerPieces(
   entries: readonly IndexEntry[],
   layer: number,
-  surviving: ReadonlyMap<IndexEntry, { path: ByteString; leaf: Leaf | undefined }>,
+  surviving: ReadonlyMap<IndexEntry, Shown>,
 ): OverlayPiece[] {
-  const pieces: OverlayPiece[] = [];
+  return directoriesFirst(entries, surviving).flatMap((entry) => {
+    const shown = surviving.get(entry);
+    return shown === undefined ? [] : entryPieces(entry, layer, shown);
+  });
+}
+
+/** The entries that the image shows, in their order, but a directory not after what is in it. */
+function directoriesFirst(
+  entries: readonly IndexEntry[],
+  surviving: ReadonlyMap<IndexEntry, Shown>,
+): IndexEntry[] {
+  const directories = new Map<ByteString, IndexEntry>();
   for (const entry of entries) {
-    const found = surviving.get(entry);
-    if (found === undefined) continue;
-    const { path, leaf } = found;
-    const asItStands: OverlayPiece = { kind: 'range', layer, start: entry.offset, end: endOffset(entry) };
-    if (leaf === undefined) {
-      pieces.push(path === entry.path ? asItStands : { kind: 'header', layer, entry, path });
-    } else if (leaf.inode.firstPath !== undefined) {
-      const link = leaf.inode.firstPath;
-      const same = entry.type === 'h' && path === entry.path && link === entry.link;
-      pieces.push(same ? asItStands : { kind: 'header', layer, entry, path, link });
-    } else {
-      leaf.inode.firstPath = path;
-      const content = leaf.inode.source;
-      if (content.entry === entry && path === entry.path) pieces.push(asItStands);
-      else pieces.push(...contentPieces(content, path));
-    }
+    const path = entry.type === 'd' ? surviving.get(entry)?.path : undefined;
+    if (path !== undefined) directories.set(path, entry);
   }
-  return pieces;
+  const ordered = new Set<IndexEntry>();
+  const entered = new Set<ByteString>(['']);
+  function enter(path: ByteString): void {
+    if (entered.has(path)) return;
+    entered.add(path);
+    enter(parentPath(path));
+    const entry = directories.get(path);
+    if (entry !== undefined) ordered.add(entry);
+  }
+  for (const entry of entries) {
+    const path = surviving.get(entry)?.path;
+    if (path === undefined) continue;
+    enter(parentPath(path));
+    ordered.add(entry);
+  }
+  return [...ordered];
+}
+
+function entryPieces(entry: IndexEntry, layer: number, { path, leaf }: Shown): OverlayPiece[] {
+  const asItStands: OverlayPiece = { kind: 'range', layer, start: entry.offset, end: endOffset(entry) };
+  if (leaf === undefined) return [path === entry.path ? asItStands : { kind: 'header', layer, entry, path }];
+  const inode = leaf.inode as Inode;
+  if (inode.firstPath !== undefined) {
+    const link = inode.firstPath;
+    const same = entry.type === 'h' && path === entry.path && link === entry.link;
+    return [same ? asItStands : { kind: 'header', layer, entry, path, link }];
+  }
+  inode.firstPath = path;
+  const content = inode.source;
+  return content.entry === entry && path === entry.path ? [asItStands] : contentPieces(content, path);
 }
 
 /** The content of an entry under another name. */

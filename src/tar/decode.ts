@@ -38,10 +38,11 @@ export function headerSize(block: Buffer): number {
 /** @throws FetchError ERR_TAR_INVALID, also for kinds of entries that no layer may have */
 export function decodeHeader(block: Buffer, typeFlag: string, extensions: Extensions): TarEntry {
   const { pax } = extensions;
-  const path = pax.get('GNU.sparse.name') || pax.get('path') || (extensions.longPath ?? ustarPath(block));
+  // Where both formats name it GNU's counts, as in all that builds on Go's archive/tar; GNU tar has it otherwise.
+  const path = pax.get('GNU.sparse.name') || extensions.longPath || pax.get('path') || ustarPath(block);
   if (path === '') throw invalid('an entry without a path');
   const type = entryType(typeFlag, path);
-  const linkPath = pax.get('linkpath') || (extensions.longLink ?? text(block, 157, 100));
+  const linkPath = extensions.longLink || pax.get('linkpath') || text(block, 157, 100);
   const time = paxTime(pax) ?? { seconds: number(block, 136, 12, 'mtime', true), nanoseconds: 0 };
   const isDevice = type === 'char' || type === 'block';
   const isLink = type === 'hardlink' || type === 'symlink';

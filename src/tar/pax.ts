@@ -6,6 +6,9 @@ import type { ByteString } from './entry.js';
 /** The records of one extended header: key to value, both as bytes. */
 export type PaxRecords = Map<string, ByteString>;
 
+/** Texts that a C program would cut at a NUL; other values are any bytes (Go's archive/tar has the same rule). */
+const TEXT_KEYS = new Set(['path', 'linkpath', 'uname', 'gname', 'GNU.sparse.name']);
+
 /** GNU's sparse format 0.0 repeats these two keys in turn, which format 0.1 made one list. */
 const SPARSE_PAIR = new Set(['GNU.sparse.offset', 'GNU.sparse.numbytes']);
 
@@ -29,8 +32,7 @@ export function parsePax(body: Buffer): PaxRecords {
     const key = text.slice(space + 1, equals);
     const value = text.slice(equals + 1, end - 1);
     if (key === '') throw invalid('a record without a name');
-    // Paths must not hide a NUL that a C program would cut at; attribute values are free.
-    if (!key.startsWith('SCHILY.xattr.') && value.includes('\0')) throw invalid(`a NUL in ${key}`);
+    if (key.includes('\0') || (TEXT_KEYS.has(key) && value.includes('\0'))) throw invalid('a NUL in a text');
     if (SPARSE_PAIR.has(key))
       records.set('GNU.sparse.map', [records.get('GNU.sparse.map'), value].filter(Boolean).join(','));
     else records.set(key, value);

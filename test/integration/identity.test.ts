@@ -8,6 +8,7 @@ import { buildDockerImage, type DockerImage } from '../support/images/docker.js'
 import { createRandom, randomFiles } from '../support/images/random.js';
 import type { TarEntry } from '../support/images/tar.js';
 import { run, startAci } from '../support/process.js';
+import type { FaultPlan, FaultRule } from '../support/servers/faults.js';
 import { startRegistry, type TestRegistry } from '../support/servers/registry.js';
 import { pushLayout } from '../support/skopeo.js';
 import { tempDir } from '../support/temp.js';
@@ -55,19 +56,31 @@ describe('an image of a registry', () => {
   ]);
   /** Without compression, so that nothing depends on the version of zlib. */
   const fixed = buildDockerImage({ layers, compress: 'none', config: { Cmd: ['/bin/app'] } });
+  /** Its layers can only be put together when all are there. */
+  const odd = buildDockerImage({
+    layers: [
+      ...layers,
+      [
+        { path: 'early', type: 'hardlink', linkname: 'late' },
+        { path: 'late', type: 'hardlink', linkname: 'shared' },
+      ],
+    ],
+    compress: 'none',
+  });
   const HOST = 'registry.example.test';
   let registry: TestRegistry;
   beforeAll(async () => {
     registry = await startRegistry();
     registry.push('team/fixed', '1.0', fixed);
+    registry.push('team/odd', '1.0', odd);
   });
   afterAll(() => registry.close());
 
   const resolve = () =>
     [80, 443].map((port) => ({ host: HOST, port, address: '127.0.0.1', addressPort: registry.port }));
-  const idOf = async (): Promise<string> =>
-    withEngine({ resolve: resolve() }, async (engine) => {
-      const { id } = await engine.fetch({ image: `docker://${HOST}/team/fixed:1.0` });
+  const idOf = async (repository = 'team/fixed', workers = 2): Promise<string> =>
+    withEngine({ resolve: resolve(), workers }, async (engine) => {
+      const { id } = await engine.fetch({ image: `docker://${HOST}/${repository}:1.0` });
       return id;
     });
 
@@ -78,17 +91,34 @@ describe('an image of a registry', () => {
     expect(await idOf()).toBe(`sha512-${hex}`);
   });
 
-  it('has one ID in whatever order its layers arrive', async () => {
-    const ids = new Set([await idOf()]);
-    for (const late of fixed.layers) {
-      registry.setFaults([{ match: late.digest, fault: { kind: 'delay', delayMs: 250 } }]);
-      ids.add(await idOf());
-    }
-    registry.setFaults([{ match: '/blobs/', fault: { kind: 'slow', bytesPerSecond: 8_000_000 } }]);
-    ids.add(await idOf());
-    registry.setFaults([]);
-    expect(ids.size).toBe(1);
-  });
+  it.each([
+    ['layers that can be merged as they come', 'team/fixed', fixed],
+    ['layers that need each other', 'team/odd', odd],
+  ])(
+    'has one ID with one, two and eight workers, whatever arrives when: %s',
+    async (_, repository, image) => {
+      const late = (at: number): FaultRule => ({
+        match: image.layers.at(at)?.digest ?? '',
+        fault: { kind: 'delay', delayMs: 250 },
+      });
+      const runs: readonly (readonly [workers: number, plan: FaultPlan])[] = [
+        [1, []],
+        [2, []],
+        [8, []],
+        [1, [late(0)]],
+        [8, [late(-1)]],
+        [2, [late(1), { match: '/blobs/', times: 3, fault: { kind: 'drop', afterBytes: 700 } }]],
+        [8, [{ match: '/blobs/', fault: { kind: 'slow', bytesPerSecond: 8_000_000 } }]],
+      ];
+      const ids = new Set<string>();
+      for (const [workers, plan] of runs) {
+        registry.setFaults(plan);
+        ids.add(await idOf(repository, workers));
+      }
+      registry.setFaults([]);
+      expect(ids.size).toBe(1);
+    },
+  );
 
   it.runIf(hasTool('sha512sum'))('has the SHA-512 of the exported ACI as its ID', async () => {
     const home = tempDir();

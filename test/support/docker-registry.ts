@@ -28,6 +28,8 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
   const config = {
     version: '0.1',
     log: { level: 'info', accesslog: { disabled: false } },
+    // Else it takes no manifest with layers that lie elsewhere.
+    validation: { manifests: { urls: { allow: ['^https://'] } } },
     storage: { filesystem: { rootdirectory: dir }, delete: { enabled: true } },
     // Deprecated, but for whoever pushes it all the same.
     compatibility: { schema1: { enabled: true } },

@@ -198,6 +198,18 @@ export async function aciProblems({ output, bytes }: AssembledAci, manifest: str
   return problems;
 }
 
+/** Directories that stand after what is in them, which is right only where that is of a layer above. */
+export async function lateDirectories({ bytes }: AssembledAci): Promise<string[]> {
+  const entered = new Set<string>();
+  const late: string[] = [];
+  for (const { header } of await readEntries(bytes)) {
+    const name = header.name.replace(/\/$/, '');
+    if (entered.has(name)) late.push(name);
+    for (let folder = parentOf(name); folder !== ''; folder = parentOf(folder)) entered.add(folder);
+  }
+  return late;
+}
+
 /** The root file system of an ACI in the terms of the model; hard links are what they link to. */
 export async function aciTree({ bytes }: AssembledAci): Promise<Map<string, ModelFact>> {
   const facts = new Map<string, ModelFact>();

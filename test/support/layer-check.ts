@@ -11,6 +11,7 @@ import {
   type ConvertedLayer,
   convertLayer,
   isStreamable,
+  lateDirectories,
 } from './layer-assembly.js';
 import { applyLayers, type ModelFact, type ModelResult } from './layer-model.js';
 import type { LayerStack } from './layer-stacks.js';
@@ -32,6 +33,7 @@ export async function checkStack(directory: string, { seed, layers }: LayerStack
   const outcome = await outcomeOf(() => assembleComplete(directory, MANIFEST, converted));
   const problems = [
     ...(await differences(model, outcome)),
+    ...(layers.length === 1 && typeof outcome !== 'string' ? await orderProblems(outcome) : []),
     ...(await timingDifferences(outcome, directory, converted, seed)),
   ];
   return { problems, verdict: model.verdict, streamed };
@@ -70,6 +72,10 @@ async function differences(model: ModelResult, outcome: Outcome): Promise<string
   if (problems.length > 0) return problems;
   if (model.verdict === 'invalid') return ['the model finds it invalid, the product does not'];
   return treeDifferences(expectedTree(model), await aciTree(outcome), model.impliedDirectories);
+}
+
+async function orderProblems(aci: AssembledAci): Promise<string[]> {
+  return (await lateDirectories(aci)).map((name) => `${name} stands after what its layer puts into it`);
 }
 
 async function timingDifferences(

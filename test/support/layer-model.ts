@@ -25,8 +25,8 @@ export type ModelTree = ReadonlyMap<string, ModelFact>;
 
 /**
  * invalid: an entry that cannot be applied. doubtful: one that cannot, but that the image does not show.
- * unclear: something lies below a hard link that stands before its target, or links to it, or was there before it, or
- * takes or moves its folder away; no two programs agree about that.
+ * unclear: something lies below a hard link that stands before its target, or was there before it, or takes or moves
+ * its folder away; no two programs agree about that.
  */
 export type Verdict = 'valid' | 'doubtful' | 'invalid' | 'unclear';
 
@@ -71,35 +71,54 @@ export function applyLayers(layers: readonly (readonly NamedEntry[])[]): ModelRe
   return { ...describe(nodes), verdict: doubtful ? 'doubtful' : 'valid' };
 }
 
+interface WaitingLink {
+  readonly path: string;
+  readonly linkname: string;
+  readonly inode: Inode;
+}
+
 /** Returns whether it has links that lead nowhere. */
 function applyLayer(nodes: Map<string, Inode>, layer: readonly NamedEntry[]): boolean {
+  const before = new Map(nodes);
   for (const { path } of layer) applyWhiteout(nodes, namesOf(path));
-  const waiting: { entry: NamedEntry; path: string; linkname: string; inode: Inode }[] = [];
+  const waiting: WaitingLink[] = [];
   for (const entry of layer) {
     if (isWhiteout(namesOf(entry.path))) continue;
     const { linkname = '' } = entry;
-    const target = entry.type === 'hardlink' ? lookUp(nodes, namesOf(linkname)) : inodeOf(entry);
+    const found = entry.type === 'hardlink' ? realNode(nodes, namesOf(linkname)) : inodeOf(entry);
+    const target = found?.type === 'waiting' ? undefined : found;
     const inode: Inode = target === undefined ? { entry, type: 'waiting' } : target;
     if (entry.type === 'hardlink' && inode.type === 'directory') throw new Invalid('a link to a directory');
     if (target === undefined && realNode(nodes, namesOf(entry.path)) !== undefined) {
       throw new Invalid('a link without its target in the place of another entry', 'unclear');
     }
     const path = put(nodes, entry, inode);
-    if (target === undefined) waiting.push({ entry, path, linkname, inode });
+    if (target === undefined) waiting.push({ path, linkname, inode });
   }
-  let dangling = false;
-  for (const { entry, path, linkname, inode } of waiting) {
-    if (realPath(nodes, namesOf(entry.path), false) !== path) {
-      throw new Invalid('the folder of a link without its target moves', 'unclear');
-    }
-    const target = lookUp(nodes, namesOf(linkname));
-    if (target === undefined) dangling = true;
-    // What came after the link at the same path has replaced it.
-    else if (nodes.get(path) !== inode) continue;
-    else if (target.type === 'directory') throw new Invalid('a link to a directory');
-    else nodes.set(path, target);
-  }
-  return dangling;
+  // What came after a link at the same path has replaced it.
+  return resolveLinks(
+    nodes,
+    before,
+    waiting.filter(({ path, inode }) => nodes.get(path) === inode),
+  );
+}
+
+/** In as many rounds as it takes; what the layer itself took away counts where nothing else is. */
+function resolveLinks(
+  nodes: Map<string, Inode>,
+  before: Map<string, Inode>,
+  links: readonly WaitingLink[],
+): boolean {
+  const left = links.filter(({ path, linkname }) => {
+    const names = namesOf(linkname);
+    const target = realNode(nodes, names) ?? realNode(before, names);
+    if (target?.type === 'directory' && realNode(nodes, names) !== undefined)
+      throw new Invalid('a link to a directory');
+    if (target === undefined || target.type === 'waiting' || target.type === 'directory') return true;
+    nodes.set(path, target);
+    return false;
+  });
+  return left.length === links.length ? left.length > 0 : resolveLinks(nodes, before, left);
 }
 
 function applyWhiteout(nodes: Map<string, Inode>, names: readonly string[]): void {
@@ -143,12 +162,6 @@ function hasWaitingBelow(nodes: ReadonlyMap<string, Inode>, directory: string): 
 function inodeOf(entry: NamedEntry): Inode {
   if (entry.type === 'directory' || entry.type === 'symlink') return { entry, type: entry.type };
   return { entry, type: 'other' };
-}
-
-function lookUp(nodes: Map<string, Inode>, names: readonly string[]): Inode | undefined {
-  const inode = realNode(nodes, names);
-  if (inode?.type === 'waiting') throw new Invalid('a link to a link without its target', 'unclear');
-  return inode;
 }
 
 function realNode(nodes: Map<string, Inode>, names: readonly string[]): Inode | undefined {

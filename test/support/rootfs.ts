@@ -41,23 +41,32 @@ const CACHE_VERSION = 2;
 
 /** The root file system of the cache, made there when it is the first call on this machine. */
 export async function buildRootfs(): Promise<Rootfs> {
-  const cacheDir = join(tmpdir(), `acifetch-test-cache-${process.getuid?.() ?? 0}`);
-  const target = join(cacheDir, `rootfs-${CACHE_VERSION}-${arch()}`);
-  if (!existsSync(target)) {
-    // There are setuid programs in it, which nobody else shall reach.
-    mkdirSync(cacheDir, { recursive: true, mode: 0o700 });
-    const work = `${target}.${process.pid}.tmp`;
-    rmSync(work, { recursive: true, force: true });
-    mkdirSync(join(work, 'root'), { recursive: true });
+  const target = await cachedFolder(`rootfs-${CACHE_VERSION}-${arch()}`, async (work) => {
+    mkdirSync(join(work, 'root'));
     if (!(await unpackPackages(work))) await copyHost(work);
-    // Another process may have been faster; its result is as good.
-    try {
-      renameSync(work, target);
-    } catch {
-      rmSync(work, { recursive: true, force: true });
-    }
-  }
+  });
   return readCache(target);
+}
+
+/** A folder that stays on this machine between runs; `build` fills it when it is not there yet. */
+export async function cachedFolder(name: string, build: (work: string) => Promise<void>): Promise<string> {
+  const cacheDir = join(tmpdir(), `acifetch-test-cache-${process.getuid?.() ?? 0}`);
+  const target = join(cacheDir, name);
+  if (existsSync(target)) return target;
+  // There are setuid programs in it, which nobody else shall reach.
+  mkdirSync(cacheDir, { recursive: true, mode: 0o700 });
+  const work = `${target}.${process.pid}.tmp`;
+  rmSync(work, { recursive: true, force: true });
+  mkdirSync(work);
+  try {
+    await build(work);
+    renameSync(work, target);
+  } catch (error) {
+    rmSync(work, { recursive: true, force: true });
+    // Another process may have been faster; its result is as good.
+    if (!existsSync(target)) throw error;
+  }
+  return target;
 }
 
 /** Copies a tree with everything that the file system keeps. */

@@ -23,6 +23,8 @@ export const TOOLS = {
   xz: { debian: 'xz-utils', suites: 'inflating what xz has written' },
   zstd: { debian: 'zstd', suites: 'inflating what zstd has written' },
   tar: { debian: 'tar', suites: 'comparing with GNU tar' },
+  actool: { debian: 'appc-spec', suites: 'validating ACIs with the tool of the appc specification' },
+  debootstrap: { debian: 'debootstrap', suites: 'long tests with a whole Debian' },
 } as const satisfies Record<string, ToolFacts>;
 
 export type Tool = keyof typeof TOOLS;

@@ -2,12 +2,10 @@
 
 import { createHash } from 'node:crypto';
 import {
-  existsSync,
   linkSync,
   lutimesSync,
   mkdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -17,7 +15,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildTar, type TarEntry } from '../../support/images/tar.js';
 import { runTool } from '../../support/process.js';
-import { buildRootfs, copyTree, type RootfsPart } from '../../support/rootfs.js';
+import { buildRootfs, cachedFolder, copyTree, type RootfsPart } from '../../support/rootfs.js';
 import { umociConfig, umociInit, umociLayers } from '../../support/umoci.js';
 
 export interface LayeredImage {
@@ -40,22 +38,17 @@ const BULKY_PARTS: readonly string[] = ['coreutils', 'dpkg', 'tar', 'e2fsprogs']
 /** The image of the cache, made there when this file or the root file system is another one than before. */
 export async function layeredImage(size: 'small' | 'whole' = 'small'): Promise<LayeredImage> {
   const rootfs = await buildRootfs();
-  const cacheEntry = dirname(rootfs.dir);
   const key = createHash('sha256')
     .update(readFileSync(fileURLToPath(import.meta.url)))
-    .update(`${basename(cacheEntry)} ${size}`)
+    .update(`${basename(dirname(rootfs.dir))} ${size}`)
     .digest('hex')
     .slice(0, 16);
-  const target = join(dirname(cacheEntry), `layers-${key}`);
   const parts = rootfs.parts.filter(({ name }) => size === 'whole' || !BULKY_PARTS.includes(name));
-  if (!existsSync(target)) await buildInto(target, parts);
+  const target = await cachedFolder(`layers-${key}`, (work) => buildInto(work, parts));
   return { layout: join(target, 'layout'), plainRef: PLAIN_REF, oddRef: ODD_REF };
 }
 
-async function buildInto(target: string, parts: readonly RootfsPart[]): Promise<void> {
-  const work = `${target}.${process.pid}.tmp`;
-  rmSync(work, { recursive: true, force: true });
-  mkdirSync(work);
+async function buildInto(work: string, parts: readonly RootfsPart[]): Promise<void> {
   const [layout, bundle] = [join(work, 'layout'), join(work, 'bundle')];
   const isBase = ({ name }: RootfsPart): boolean => BASE_PARTS.includes(name);
   await umociInit(layout);
@@ -76,12 +69,6 @@ async function buildInto(target: string, parts: readonly RootfsPart[]): Promise<
   await umociConfig(layout, PLAIN_REF, ['--config.cmd', '/bin/bash', '--config.env', 'PATH=/usr/bin:/bin']);
   await runTool('umoci', ['tag', '--image', `${layout}:${PLAIN_REF}`, ODD_REF]);
   await addLayer(work, ODD_REF, oddLayer());
-  // Another process may have been faster; its result is as good.
-  try {
-    renameSync(work, target);
-  } catch {
-    rmSync(work, { recursive: true, force: true });
-  }
 }
 
 async function copyParts(parts: readonly RootfsPart[], root: string): Promise<void> {

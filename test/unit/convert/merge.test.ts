@@ -98,7 +98,8 @@ const ORDINARY: readonly Row[] = [
   ['a hard link in its layer', [['f a', 'h b a']], 'keep keep'],
   ['a hard link to a link in its layer', [['l a x', 'h b a', 'h c b']], 'keep keep keep'],
   ['no hard link that is hidden', [['f b'], ['f a', 'h b a']], 'keep keep hide'],
-  ['entries without their directories', [['f a/b/c'], ['f a/b/d', 'd a/b', 'd a']], 'keep keep keep keep'],
+  ['entries without their directories', [['f a/b/c'], ['d a', 'd a/b', 'f a/b/d']], 'keep keep keep keep'],
+  ['a directory after its whiteouts', [['w a/b', 'o a/c', 'd a', 'd a/c']], 'hide hide keep keep'],
   ['nothing in a layer of nothing', [[], ['f a'], []], 'keep'],
   ['a whiteout of what is not there', [['w x/y', 'o z'], ['f a']], 'hide hide keep'],
 ];
@@ -116,6 +117,8 @@ const ODD: readonly Row[] = [
   ['a hard link to the root', [['d .', 'h b .']], 'keep odd'],
   ['a hard link to a hidden file', [['f a'], ['f a', 'h b a']], 'keep hide odd'],
   ['a hard link to a file that is whited out', [['w a'], ['f a', 'h b a']], 'hide hide odd'],
+  ['a directory after what is in it', [['f a/b', 'd a']], 'keep odd'],
+  ['a directory after what is deep in it', [['d a/b', 'd a']], 'keep odd'],
   ['an entry below a file of its layer', [['f a', 'f a/b']], 'keep odd'],
   ['an entry below a link of its layer', [['l a c', 'f a/b']], 'keep odd'],
   ['an entry deep below a link of its layer', [['l a c', 'f a/b/c/d']], 'keep odd'],

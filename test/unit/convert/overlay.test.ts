@@ -128,7 +128,7 @@ const CASES: readonly Row[] = [
   [
     'count the last of two directories, with the content of both',
     [['d a', 'f a/x', 'd a']],
-    ['0 f a/x', '0 d a'],
+    ['0 d a', '0 f a/x'],
   ],
   ['count the last of a directory and a file', [['d a', 'f a/x', 'f a']], ['0 f a']],
   ['count the last of a link and a file', [['l a b', 'f a']], ['0 f a']],
@@ -159,6 +159,44 @@ const CASES: readonly Row[] = [
     'link through a symbolic link',
     [['h b d/a'], ['l d e', 'f e/a']],
     ['1 f e/a -> b', '1 content of e/a', '1 l d', '1 f e/a -> e/a = b'],
+  ],
+  [
+    'link to what a whiteout of the layer hides, wherever it stands',
+    [
+      ['h b a', 'w a', 'h c a'],
+      ['f a', 'f d'],
+    ],
+    ['1 f a -> b', '1 content of a', '0 h c -> c = b', '1 f d'],
+  ],
+  [
+    'link to what an opaque directory of the layer hides',
+    [['o d', 'h d/b d/a'], ['f d/a']],
+    ['1 f d/a -> d/b', '1 content of d/a'],
+  ],
+  [
+    'link to what went with a directory that the layer replaced',
+    [['f d', 'h b d/a'], ['f d/a']],
+    ['0 f d', '1 f d/a -> b', '1 content of d/a'],
+  ],
+  [
+    'link to what the layer has rather than to what it hides',
+    [['w a', 'h b a', 'f a'], ['f a']],
+    ['0 f a -> b', '0 content of a', '0 f a -> a = b'],
+  ],
+  [
+    'link over links that come later',
+    [['h d c', 'h c b', 'h b a', 'f a']],
+    ['0 f a -> d', '0 content of a', '0 h c -> c = d', '0 h b -> b = d', '0 f a -> a = d'],
+  ],
+  [
+    'stand before what is in them when they are directories',
+    [['f a/b/c', 'f a/d', 'd a/b', 'f e', 'd a'], ['f a/b/f']],
+    ['0 d a', '0 d a/b', '0 f a/b/c', '0 f a/d', '0 f e', '1 f a/b/f'],
+  ],
+  [
+    'stand before what is put into them through a link',
+    [['f s/x', 'd d'], ['l s d']],
+    ['0 d d', '0 f s/x -> d/x', '0 content of s/x', '1 l s'],
   ],
   ['show nothing of nothing', [[], []], []],
 ];
@@ -193,7 +231,8 @@ describe('layers applied to each other', () => {
 
   it.each<[string, string[][]]>([
     ['a hard link to nothing', [['h b a']]],
-    ['a hard link to what a whiteout of its layer hides', [['h b a', 'w a'], ['f a']]],
+    ['a hard link to what a lower layer hid', [['h b a'], ['w a'], ['f a']]],
+    ['a hard link to a directory that its layer hides', [['h b a', 'w a'], ['d a']]],
     ['a hard link to what an upper layer has', [['f a'], ['h b a']]],
     ['a hard link to itself', [['h a a']]],
     ['two hard links to each other', [['h a b', 'h b a']]],

@@ -182,10 +182,20 @@ describe('a tar parser', () => {
     expect(entry).toMatchObject({ ...expected, content: Buffer.from('abc'), linkPath: '' });
   });
 
-  it('lets PAX records win over GNU names before or after them', () => {
+  it('takes the names of GNU entries, and the sparse name before them, where PAX records have others', () => {
     const long = Buffer.alloc(120, 'g').toString();
-    const [gnu] = readTar(buildTar([{ path: long, format: 'gnu', pax: { path: 'pax' } }]));
-    expect(gnu?.path).toBe('pax');
+    const link = { path: long, type: 'hardlink', linkname: `${long}t`, format: 'gnu' } as const;
+    const record = { raw: Buffer.concat(paxEntry({ path: 'pax' }, 'x')) };
+    const [after, before, sparse] = readTar(
+      buildTar([
+        { ...link, pax: { path: 'pax', linkpath: 'pax' } },
+        record,
+        link,
+        { path: long, format: 'gnu', pax: { 'GNU.sparse.name': 's', 'GNU.sparse.size': '0' } },
+      ]),
+    );
+    for (const entry of [after, before]) expect(entry).toMatchObject({ path: long, linkPath: `${long}t` });
+    expect(sparse?.path).toBe('s');
   });
 
   it('takes the header where a PAX record is empty', () => {

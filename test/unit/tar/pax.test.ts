@@ -30,6 +30,7 @@ describe('PAX records', () => {
     ['NULs after the last record', '6 a=1\n\0\0\0', [['a', '1']]],
     ['a body of NULs', '\0\0', []],
     ['NULs in an attribute', '20 SCHILY.xattr.a=\0\n', [['SCHILY.xattr.a', '\0']]],
+    ['NULs in what is no name', '13 comment=\0\n', [['comment', '\0']]],
     ['bytes that are not UTF-8', '9 path=\xff\n', [['path', '\xff']]],
   ] as const)('have %s', (_, text, expected) => {
     expect(parse(text)).toEqual(expected);
@@ -53,6 +54,7 @@ describe('PAX records', () => {
     ['no key', '5 =1\n'],
     ['a NUL in a path', '11 path=a\0\n'],
     ['a NUL in a link', '14 linkpath=\0\n'],
+    ['a NUL in a key', '7 a\0=1\n'],
     ['other bytes after the last record', '6 a=1\n\0x'],
     ['a space alone', ' '],
   ])('refuse %s', (_, text) => {
