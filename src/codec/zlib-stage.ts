@@ -20,7 +20,7 @@ export function nativeZstdEngine(onOutput: Output): ZstdEngine | undefined {
   if (!('createZstdDecompress' in zlib)) return undefined;
   const create = zlib.createZstdDecompress as (options: { chunkSize: number }) => Transform;
   const stage = transformStage('zstd', create({ chunkSize: ZSTD_CHUNK_BYTES }), onOutput);
-  return { ...stage, endFrame: async () => {} };
+  return { ...stage, write: ({ bytes }) => stage.write(bytes) };
 }
 
 function transformStage(codec: string, transform: Transform, onOutput: Output): Stage {

@@ -8,7 +8,7 @@ const SKIPPABLE_MAGIC = 0x184d2a50;
 
 /** What libzstd takes unless it is told otherwise, and the largest that `zstd` makes without `--long`. */
 const MAX_WINDOW_BYTES = 128 * 1024 * 1024;
-const MAX_BLOCK_BYTES = 128 * 1024;
+export const MAX_BLOCK_BYTES = 128 * 1024;
 /** Its two headers. */
 const MIN_COMPRESSED_BYTES = 2;
 const BLOCK_TYPE = { rle: 1, compressed: 2, reserved: 3 } as const;
@@ -20,6 +20,8 @@ export interface ZstdPiece {
   readonly bytes: Buffer;
   /** Set when the frame ends with these bytes. */
   readonly end: { readonly checksum: number | undefined } | undefined;
+  /** Of how many blocks the frame is, when it is all in these bytes. */
+  readonly frameBlocks: number | undefined;
 }
 
 export interface ZstdFrames {
@@ -46,6 +48,8 @@ export function createZstdFrames(): ZstdFrames {
   let maxBlockBytes = 0;
   let hasChecksum = false;
   let isLastBlock = false;
+  /** No piece of this frame was read yet. */
+  let isUncut = false;
 
   const isFrame = (): boolean => field.readUInt32LE(0) === FRAME_MAGIC;
 
@@ -121,8 +125,10 @@ export function createZstdFrames(): ZstdFrames {
     let from = part === 'block' || part === 'content' || part === 'checksum' ? 0 : undefined;
     const piece = (end: ZstdPiece['end'] = undefined): ZstdPiece => {
       const bytes = chunk.subarray(from, at);
+      const frameBlocks = end !== undefined && isUncut ? blocks : undefined;
       from = at;
-      return { bytes, end };
+      isUncut = false;
+      return { bytes, end, frameBlocks };
     };
     while (at < chunk.length) {
       const taken = Math.min(left, chunk.length - at);
@@ -145,8 +151,9 @@ export function createZstdFrames(): ZstdFrames {
         } else if (wasHead && isPart('block')) {
           blocks = 0;
           from = at - length;
-          if (from < 0) {
-            yield { bytes: Buffer.from(field.subarray(0, length)), end: undefined };
+          isUncut = from >= 0;
+          if (!isUncut) {
+            yield { bytes: Buffer.from(field.subarray(0, length)), end: undefined, frameBlocks: undefined };
             from = at;
           }
         } else if (blocks >= BLOCKS_A_PIECE && isPart('block')) {

@@ -4,9 +4,9 @@ import { compressionError, type Stage } from './stage.js';
 import { createZstdFrames, type ZstdPiece } from './zstd-frames.js';
 
 /** What inflates; it is given whole frames, one after another, in pieces of a megabyte of output at most. */
-export interface ZstdEngine extends Stage {
-  /** All of a frame was written. @throws FetchError ERR_COMPRESSION when its content has another checksum */
-  endFrame(checksum: number | undefined): Promise<void>;
+export interface ZstdEngine extends Pick<Stage, 'end' | 'destroy'> {
+  /** @throws FetchError ERR_COMPRESSION, also when a frame has ended whose content has another checksum */
+  write(piece: ZstdPiece): Promise<void>;
 }
 
 export function zstdStage(engine: ZstdEngine): Stage {
@@ -24,11 +24,10 @@ export function zstdStage(engine: ZstdEngine): Stage {
 
   return {
     async write(chunk) {
-      for (const { bytes, end } of piecesOf(chunk)) {
+      for (const piece of piecesOf(chunk)) {
         hasFrames = true;
-        await engine.write(bytes);
+        await engine.write(piece);
         if (isDestroyed) return;
-        if (end !== undefined) await engine.endFrame(end.checksum);
       }
     },
     async end() {
