@@ -1,6 +1,7 @@
 /** `npm run bench -- SCENARIO [--json]`: measures, and prints a table or JSON on stdout. */
 
 import { parseArgs } from 'node:util';
+import { benchCodecs } from './codecs.js';
 import { benchDocker } from './docker.js';
 import { benchHash } from './hash.js';
 import { formatReport } from './report.js';
@@ -31,12 +32,22 @@ switch (positionals[0]) {
     print(result, [`SHA-512, Node ${result.node}`, ...rows].join('\n'));
     break;
   }
+  case 'codecs': {
+    const result = await benchCodecs(64e6, Number(values.runs));
+    const rows = Object.entries(result.megabytesPerCpuSecond).map(
+      ([name, { ours, tool }]) => `${name}: ${ours} MB a CPU second, the tool ${tool}`,
+    );
+    print(result, [`inflating, Node ${result.node}`, ...rows].join('\n'));
+    break;
+  }
   case 'smoke': {
     const result = await benchSmoke();
     print(result, formatReport(result));
     break;
   }
   default:
-    process.stderr.write('usage: npm run bench -- docker|hash|smoke [--json] [--runs N] [--megabytes N]\n');
+    process.stderr.write(
+      'usage: npm run bench -- docker|hash|codecs|smoke [--json] [--runs N] [--megabytes N]\n',
+    );
     process.exitCode = 2;
 }
