@@ -10,6 +10,7 @@ export default defineConfig({
     // Vite would take clipanion's ES build, which imports folders.
     server: { deps: { inline: ['clipanion'] } },
     pool: 'forks',
-    maxWorkers: 2,
+    // One more than the cores of a small machine: some tests wait for others' patience.
+    maxWorkers: 3,
   },
 });

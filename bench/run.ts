@@ -5,6 +5,7 @@ import { benchCodecs } from './codecs.js';
 import { benchDocker } from './docker.js';
 import { benchHash } from './hash.js';
 import { formatReport } from './report.js';
+import { benchSigned } from './signed.js';
 import { benchSmoke } from './smoke.js';
 
 const { values, positionals } = parseArgs({
@@ -40,6 +41,11 @@ switch (positionals[0]) {
     print(result, [`inflating, Node ${result.node}`, ...rows].join('\n'));
     break;
   }
+  case 'signed': {
+    const result = await benchSigned(300e6, Number(values.runs));
+    print(result, result.map(formatReport).join('\n\n'));
+    break;
+  }
   case 'smoke': {
     const result = await benchSmoke();
     print(result, formatReport(result));
@@ -47,7 +53,7 @@ switch (positionals[0]) {
   }
   default:
     process.stderr.write(
-      'usage: npm run bench -- docker|hash|codecs|smoke [--json] [--runs N] [--megabytes N]\n',
+      'usage: npm run bench -- docker|hash|codecs|signed|smoke [--json] [--runs N] [--megabytes N]\n',
     );
     process.exitCode = 2;
 }

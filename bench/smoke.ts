@@ -5,12 +5,15 @@ import { createRandom } from '../test/support/images/random.js';
 import { aciScript } from '../test/support/project.js';
 import { startRegistry } from '../test/support/servers/registry.js';
 import { removeTempDirs, tempDir } from '../test/support/temp.js';
+import { hasTool } from '../test/support/tools.js';
 import { benchHash } from './hash.js';
 import { measure } from './measure.js';
 import { type Report, report } from './report.js';
+import { benchSigned } from './signed.js';
 
 export async function benchSmoke(): Promise<Report> {
   await benchHash(4, 1);
+  if (hasTool('gpg')) await benchSigned(2e6, 1);
   const random = createRandom(1);
   const image = buildDockerImage({
     layers: [0, 1].map((layer) => [{ path: `data-${layer}`, data: random.bytes(1_000_000) }]),

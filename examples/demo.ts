@@ -106,8 +106,23 @@ async function sha512(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
+/** An image by its name. The host is this machine and has no certificate, which has to be said each time. */
+async function showSigned(aci: Aci, server: AciServer): Promise<void> {
+  const places = [80, 443].flatMap((port) => ['--resolve', `example.test:${port}:127.0.0.1:${server.port}`]);
+  const options = ['--insecure-options=http', ...places];
+  say('\n-- An App Container image by its name; nobody is trusted for it yet:');
+  await aci(['fetch', ...options, 'example.test/demo:1.0.0']);
+  say(
+    '\n-- Its publisher is trusted now (compare the fingerprint, and leave out --skip-fingerprint-review):',
+  );
+  const skip = ['--skip-fingerprint-review', '--insecure-allow-http'];
+  await aci(['trust', ...options, ...skip, '--prefix', 'example.test/demo']);
+  say('\n-- The same image is verified, without another download:');
+  await aci(['fetch', ...options, 'example.test/demo:1.0.0']);
+}
+
 /** Everything that the demo shows, in order. */
-async function show(aci: Aci, registry: TestRegistry, aciUrl: string, exportPath: string): Promise<void> {
+async function show(aci: Aci, registry: TestRegistry, server: AciServer, exportPath: string): Promise<void> {
   const insecure = '--insecure-options=image,http';
   const image = `docker://${registry.host}/demo/node:1.0`;
   say('\n-- A Docker image, from a registry with token authentication that redirects its blobs:');
@@ -118,8 +133,7 @@ async function show(aci: Aci, registry: TestRegistry, aciUrl: string, exportPath
   if (registry.requestsTo('/blobs/').length > blobRequests)
     throw new Error('the second fetch asked for blobs');
   if (again !== id) throw new Error(`the second fetch printed another ID: ${again}`);
-  say('\n-- An App Container image at a URL:');
-  await aci(['fetch', insecure, aciUrl]);
+  await showSigned(aci, server);
   say('\n-- What is in the store:');
   await aci(['image', 'list']);
   await aci(['image', 'cat-manifest', '--pretty-print', id], { maxLines: 16 });
@@ -143,7 +157,7 @@ async function main(): Promise<void> {
     const dir = join(home, 'store');
     const environment = { ...aciEnvironment({ home, dir }), TERM: process.env['TERM'] ?? 'dumb' };
     say(`Registry ${registry.url}, ACI server ${server.url}, store ${dir}.`);
-    await show(aciIn(environment), registry, `${server.url}/demo.aci`, join(home, 'node.aci'));
+    await show(aciIn(environment), registry, server, join(home, 'node.aci'));
   } finally {
     await Promise.all([registry.close(), server.close()]);
   }

@@ -2,11 +2,14 @@
 
 import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
+import type { CredentialSource } from './config/credential-source.js';
 import { FetchError, throwIfAborted } from './errors.js';
 import type { EventSink } from './events.js';
+import { createDependencyFetcher, type DependencyFetcher, fetchDependencies } from './fetch/dependencies.js';
 import { type ExportTarget, exportImage } from './fetch/export-image.js';
 import { type ExtractOptions, type ExtractReport, extractImage } from './fetch/extract-image.js';
 import { fetchImage } from './fetch/fetch-image.js';
+import { createKeyring, type Keyring, type TrustDirs } from './fetch/keyring.js';
 import { createLayerJobs } from './fetch/layer-jobs.js';
 import { createReceived, outcomeOf } from './fetch/outcome.js';
 import { createPermits } from './fetch/permits.js';
@@ -29,13 +32,19 @@ import type {
   StoredImage,
 } from './types.js';
 
-export interface EngineOptions {
+export interface EngineOptions extends TrustDirs {
   /** Folder of the store; made when it does not exist. */
   readonly storeDir: string;
   /** Worker threads, 1 or more. Default: the usable cores. */
   readonly workers?: number | undefined;
   /** Checks to leave out. Default: none. */
   readonly insecure?: Partial<InsecureOptions> | undefined;
+  /** Where credentials come from; closed with the engine. Default: everything is asked for anonymously. */
+  readonly credentials?: CredentialSource | undefined;
+  /** Trust the keys of a name that meta discovery finds over HTTPS. Default false. */
+  readonly trustKeysFromHttps?: boolean | undefined;
+  /** What a request without `requireSignature` has. Default false. */
+  readonly requireSignature?: boolean | undefined;
   /** Connect to these addresses instead. Default: none. */
   readonly resolve?: readonly ResolveOverride[] | undefined;
   /** Connections in all. Default 16. */
@@ -48,7 +57,7 @@ export interface EngineOptions {
   readonly onEvent?: EventSink | undefined;
 }
 
-export interface Engine {
+export interface Engine extends Keyring {
   /** Fetches one image. Rejects with a FetchError when it fails. */
   fetch(request: FetchRequest, signal?: AbortSignal): Promise<FetchedImage>;
   /** Fetches images side by side; one outcome for each request, in their order. Rejects only when aborted. */
@@ -147,6 +156,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       http,
       httpOptions,
       insecure,
+      credentials: options.credentials,
+      configDirs: options.configDirs ?? [],
+      trustDir: options.trustDir,
+      trustKeysFromHttps: options.trustKeysFromHttps ?? false,
       permits,
       emit,
     };
@@ -154,27 +167,34 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     return { ...base, layers: createLayerJobs(base) };
   }
 
-  const fetch = (request: FetchRequest, signal?: AbortSignal): Promise<FetchedImage> =>
-    uses.during(() => fetchOne(request, signal));
-
-  async function fetchOne(request: FetchRequest, signal?: AbortSignal): Promise<FetchedImage> {
+  async function fetchOne(
+    request: FetchRequest,
+    fetchDependency: DependencyFetcher,
+    signal: AbortSignal | undefined,
+  ): Promise<FetchedImage> {
     const startedAt = performance.now();
     const reference = parseReference(request.image, process.cwd());
     const complete = {
       ...request,
       pullPolicy: request.pullPolicy ?? 'update',
       noStore: request.noStore ?? false,
+      requireSignature: request.requireSignature ?? options.requireSignature ?? false,
     };
     const whole = signalWith(signal);
     session ??= openSession();
-    const found = await fetchImage(await session, reference, complete, whole);
+    const opened = await session;
+    const found = await fetchImage(opened, reference, complete, whole);
+    const { ids: dependencies, downloadedBytes } = request.noDependencies
+      ? { ids: [], downloadedBytes: 0 }
+      : await fetchDependencies(opened, fetchDependency, found.id, complete, whole);
     if (request.output !== undefined) {
       const { output } = request;
       const target = typeof output === 'string' ? { path: output, overwrite: true } : { stream: output };
       await exportImage(store, await imageOf(found.id), target, whole);
     }
     const durationMs = Math.round(performance.now() - startedAt);
-    return { image: request.image, ...found, durationMs, dependencies: [] };
+    const bytes = found.downloadedBytes + downloadedBytes;
+    return { image: request.image, ...found, downloadedBytes: bytes, durationMs, dependencies };
   }
 
   async function imageOf(id: ImageId): Promise<ImageFacts> {
@@ -185,14 +205,18 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     findImage(store, parseReference(image, process.cwd()));
 
   return {
-    fetch,
+    ...createKeyring(options, closing.signal),
+    fetch: (request, signal) => uses.during(() => fetchOne(request, createDependencyFetcher(), signal)),
     async fetchAll(requests, { signal, onOutcome } = {}) {
       const outcomes: FetchOutcome[] = [];
       const queue = [...requests.entries()];
+      const fetchDependency = createDependencyFetcher();
+      const fetch = (request: FetchRequest): Promise<FetchedImage> =>
+        uses.during(() => fetchOne(request, fetchDependency, signal));
       const inTurn = async (): Promise<void> => {
         for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
           const [index, request] = next;
-          const outcome = await outcomeOf(request.image, () => fetch(request, signal), received, emit);
+          const outcome = await outcomeOf(request.image, () => fetch(request), received, emit);
           outcomes[index] = outcome;
           if (signal?.aborted !== true) onOutcome?.(outcome, index);
         }
@@ -249,6 +273,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     },
     async close() {
       closing.abort();
+      options.credentials?.close();
       const [open, openLease] = await Promise.allSettled([session, lease]);
       await runner.close();
       if (open.status === 'fulfilled') await open.value?.http.close();

@@ -29,6 +29,7 @@ export const ERROR_CODES = {
     summary: 'a worker thread ended in the middle of a task',
   },
   ERR_USAGE: { exitCode: 2, retryable: false, summary: 'the command line or an option is wrong' },
+  ERR_CONFIG_INVALID: { exitCode: 2, retryable: false, summary: 'a configuration file is malformed' },
   ERR_UNSUPPORTED: { exitCode: 2, retryable: false, summary: 'a feature that this version does not have' },
   ERR_INSECURE_HTTP: { exitCode: 2, retryable: false, summary: 'plain HTTP without --insecure-options=http' },
   ERR_NOT_FOUND: { exitCode: 3, retryable: false, summary: 'the image, tag or file does not exist' },
@@ -67,6 +68,11 @@ export const ERROR_CODES = {
     retryable: false,
     summary: 'content does not have the size announced for it',
   },
+  ERR_NAME_MISMATCH: {
+    exitCode: 6,
+    retryable: false,
+    summary: 'the image has another name or other labels than those asked for',
+  },
   ERR_PLATFORM_MISMATCH: {
     exitCode: 6,
     retryable: false,
@@ -101,6 +107,11 @@ export const ERROR_CODES = {
     exitCode: 7,
     retryable: false,
     summary: 'an image manifest or config is malformed',
+  },
+  ERR_DEPENDENCY_CYCLE: {
+    exitCode: 7,
+    retryable: false,
+    summary: 'an image depends on itself through its dependencies',
   },
   ERR_MEDIA_TYPE: { exitCode: 7, retryable: false, summary: 'content of a kind that cannot be converted' },
   ERR_TAR_INVALID: { exitCode: 7, retryable: false, summary: 'a layer or ACI is not a valid tar archive' },
@@ -194,6 +205,21 @@ export function abortedError(reason?: unknown): FetchError {
 /** Throws ERR_ABORTED when `signal` has been aborted. */
 export function throwIfAborted(signal: AbortSignal): void {
   if (signal.aborted) throw abortedError(signal.reason);
+}
+
+/** `work`, or ERR_ABORTED as soon as `signal` is aborted; the work itself goes on. */
+export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  throwIfAborted(signal);
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_resolve, reject) => {
+    onAbort = () => reject(abortedError(signal.reason));
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
 /** An error as plain data: what crosses between threads, where a class would arrive as a bare Error. */

@@ -4,6 +4,8 @@ import type { FailedImage, FetchedImage } from './types.js';
 
 /** A blob on its way; `blob` is its digest, or for an ACI its URL without secrets. */
 export type EngineEvent =
+  /** Meta discovery of a name begins. */
+  | { readonly event: 'image.searching'; readonly image: string }
   | { readonly event: 'image.started'; readonly image: string; readonly source: string }
   | {
       readonly event: 'image.warning';
@@ -45,13 +47,23 @@ export type EngineEvent =
   /** The store had it, or another image of the same call fetched it. */
   | { readonly event: 'blob.cached'; readonly image: string; readonly blob: string; readonly kind: BlobKind }
   | { readonly event: 'blob.failed'; readonly image: string; readonly blob: string; readonly kind: BlobKind }
+  /** A signature was had from this URL or file; told when it is needed, after the image. */
+  | { readonly event: 'signature.fetched'; readonly image: string; readonly source: string }
+  | { readonly event: 'signature.verified'; readonly image: string; readonly signers: readonly string[] }
+  /** A key that meta discovery found is trusted from now on. */
+  | {
+      readonly event: 'key.trusted';
+      readonly image: string;
+      readonly prefix: string;
+      readonly fingerprint: string;
+    }
   | { readonly event: 'image.done'; readonly image: string; readonly result: FetchedImage }
   | { readonly event: 'image.failed'; readonly image: string; readonly result: FailedImage };
 
 export type BlobKind = 'layer' | 'aci';
 
 /**
- * `unverified`: signature verification is off for this image. `platform`: it is for another one than this
+ * `unverified`: signature verification is off for this image, or nobody is trusted for it. `platform`: it is for another one than this
  * host's. `damaged`: its record in the store is not what was written there.
  */
 export type WarningCode = 'unverified' | 'platform' | 'damaged';

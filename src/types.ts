@@ -141,8 +141,14 @@ export interface FetchRequest {
   readonly pullPolicy?: PullPolicy | undefined;
   /** Ignore what the store has: every byte comes from the remote again. Default false. */
   readonly noStore?: boolean | undefined;
-  /** For indexes and manifest lists; default this host's. */
+  /** For indexes and manifest lists, and for names without `os` and `arch`; default this host's. */
   readonly platform?: Platform | undefined;
+  /** File with the detached signature, in place of the one beside the image. */
+  readonly signature?: string | undefined;
+  /** An ACI that no trusted key verifies is an error. Default: what the engine was made with. */
+  readonly requireSignature?: boolean | undefined;
+  /** Leave the dependencies alone. Default false. */
+  readonly noDependencies?: boolean | undefined;
   /**
    * Also write the ACI, uncompressed: to a file, which is replaced when all of it is there, or to a stream, which is
    * not ended. Its SHA-512 is checked on the way; a stream has most of the bytes before that can fail.
@@ -164,9 +170,10 @@ export interface FetchedImage {
   readonly signers: readonly string[];
   /** Size of the uncompressed ACI. */
   readonly sizeBytes: number;
-  /** Bytes of blobs that came over the network for this image. */
+  /** Bytes of blobs that came over the network for this image and its dependencies. */
   readonly downloadedBytes: number;
   readonly durationMs: number;
+  /** Of the image and of those that it depends on, each once. */
   readonly dependencies: readonly ImageId[];
 }
 

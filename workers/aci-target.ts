@@ -1,5 +1,7 @@
 /** What passes between the source of an ACI and the pass over its bytes. */
 
+import type { CacheHeaders } from '../src/http/freshness.js';
+
 /** Where the bytes of an ACI go as they arrive. */
 export interface AciTarget {
   /** `wireBytes`: how many have arrived in all. */
@@ -10,6 +12,6 @@ export interface AciTarget {
 
 /** What a source found out, and what it clears away once all bytes are used. */
 export interface Arrival {
-  readonly facts: { downloadedBytes: number; etag?: string | undefined; lastModified?: string | undefined };
+  readonly facts: { readonly downloadedBytes: number; readonly headers: CacheHeaders };
   settle(): void;
 }

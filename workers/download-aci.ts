@@ -4,7 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { FetchError, toFetchError } from '../src/errors.js';
 import type { HttpResponse } from '../src/http/client.js';
 import { statusError } from '../src/http/errors.js';
-import { conditionalHeaders } from '../src/http/freshness.js';
+import { type CacheHeaders, cacheHeadersOf, conditionalHeaders } from '../src/http/freshness.js';
 import { checkPartial } from '../src/http/range.js';
 import { redactUrl } from '../src/http/redact.js';
 import { withRetry } from '../src/http/retry.js';
@@ -22,7 +22,7 @@ export async function downloadAci(
   source: UrlSource,
   target: AciTarget,
   context: TaskContext,
-): Promise<Arrival | 'unchanged'> {
+): Promise<Arrival | { readonly unchanged: CacheHeaders }> {
   const { request, partialFile, validators } = source;
   const what = redactUrl(request.url);
   const recordFile = `${partialFile}.json`;
@@ -31,6 +31,7 @@ export async function downloadAci(
   let record = readRecord(recordFile);
   let downloadedBytes = 0;
   let isReplayed = false;
+  let headersOfAnswer: CacheHeaders = {};
 
   const take = (chunk: Buffer): Promise<void> => target.take(chunk, partial.size());
 
@@ -47,8 +48,13 @@ export async function downloadAci(
         : isWhole
           ? conditionalHeaders(record)
           : rangeHeaders(start, record);
-    const { url, authorization } = request;
-    const response = await client.request(url, { headers, authorization, stage: 'download' }, context.signal);
+    const { url, authorization, credential } = request;
+    const response = await client.request(
+      url,
+      { headers, authorization, credential, stage: 'download' },
+      context.signal,
+    );
+    headersOfAnswer = cacheHeadersOf(response.headers);
     if (response.status === 304 && (start === 0 || isWhole)) {
       await response.discard();
       return isWhole ? 'done' : 'unchanged';
@@ -120,10 +126,11 @@ export async function downloadAci(
     });
     if (outcome === 'unchanged') {
       removeFiles();
-      return outcome;
+      return { unchanged: headersOfAnswer };
     }
-    const { etag, lastModified } = record ?? {};
-    return { facts: { downloadedBytes, etag, lastModified }, settle: removeFiles };
+    // A 304 or a 206 need not repeat the validators of the 200 before it.
+    const headers = { etag: record?.etag, 'last-modified': record?.lastModified, ...headersOfAnswer };
+    return { facts: { downloadedBytes, headers }, settle: removeFiles };
   } catch (error) {
     // After a 404 there is nothing to go on with, and malformed content does not get better.
     if (partial.size() === 0 || toFetchError(error).exitCode === 7) removeFiles();

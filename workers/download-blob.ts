@@ -33,8 +33,12 @@ export async function downloadBlob(download: BlobDownload, context: TaskContext)
     const start = partial.size();
     if (start === sizeBytes) return;
     const headers: Record<string, string> = start > 0 ? { range: `bytes=${start}-` } : {};
-    const { url, authorization } = request;
-    const response = await client.request(url, { headers, authorization, stage: 'download' }, context.signal);
+    const { url, authorization, credential } = request;
+    const response = await client.request(
+      url,
+      { headers, authorization, credential, stage: 'download' },
+      context.signal,
+    );
     let skip = await bytesToSkip(response, start);
     for await (const chunk of response.body) {
       downloadedBytes += chunk.length;

@@ -11,6 +11,7 @@ import { createSha512 } from '../wasm/sha512.js';
 import { appendFile } from './append-file.js';
 import { downloadAci } from './download-aci.js';
 import { readAciFile } from './read-aci-file.js';
+import { startWireHashes } from './wire-hashes.js';
 
 const sync = promisify(fdatasync);
 
@@ -34,7 +35,7 @@ function hasPartial({ source }: FetchAciInput): boolean {
 async function fetchOnce(input: FetchAciInput, context: TaskContext): Promise<FetchAciOutput> {
   const counters = blobCounters(input.counters);
   const { source } = input;
-  let pass = await aciPass(input.aciFile);
+  let pass = await aciPass(input);
   const target = {
     take(chunk: Buffer, wireBytes: number): Promise<void> {
       counters.set('wireBytes', wireBytes);
@@ -42,7 +43,7 @@ async function fetchOnce(input: FetchAciInput, context: TaskContext): Promise<Fe
     },
     async restart(): Promise<void> {
       pass.destroy();
-      pass = await aciPass(input.aciFile);
+      pass = await aciPass(input);
     },
   };
   try {
@@ -50,7 +51,7 @@ async function fetchOnce(input: FetchAciInput, context: TaskContext): Promise<Fe
       source.kind === 'url'
         ? await downloadAci(source, target, context)
         : await readAciFile(source.path, target, context);
-    if (arrived === 'unchanged') return { status: 'unchanged' };
+    if ('unchanged' in arrived) return { status: 'unchanged', headers: arrived.unchanged };
     // The bytes are all here: whether they are good or not, no other attempt goes on with them.
     const facts = await pass.end().finally(arrived.settle);
     counters.setState('complete');
@@ -61,8 +62,9 @@ async function fetchOnce(input: FetchAciInput, context: TaskContext): Promise<Fe
 }
 
 /** One pass of the bytes through decompressor, hash, check and output file. */
-async function aciPass(path: string) {
+async function aciPass({ aciFile: path, hashes }: Pick<FetchAciInput, 'aciFile' | 'hashes'>) {
   const hash = await createSha512();
+  const wireHashes = await startWireHashes(hashes);
   const inspector = createAciInspector();
   const fd = openOutput(path);
   let sizeBytes = 0;
@@ -74,8 +76,18 @@ async function aciPass(path: string) {
     sizeBytes += chunk.length;
   });
   let isOpen = true;
+  const isPlain = (): boolean | undefined => {
+    const codec = decompressor.codec();
+    return codec === undefined ? undefined : codec === 'none';
+  };
   return {
-    write: (chunk: Buffer) => decompressor.write(chunk),
+    async write(chunk: Buffer) {
+      const written = decompressor.write(chunk);
+      // Beside zlib, which inflates in a thread of its own. It shall not be an unhandled rejection meanwhile.
+      written.catch(() => undefined);
+      wireHashes.update(chunk, isPlain());
+      await written;
+    },
     async end() {
       await decompressor.end();
       const { manifest } = inspector.end();
@@ -83,8 +95,10 @@ async function aciPass(path: string) {
       await sync(fd).catch((error: unknown) => {
         throw storageError(error, `cannot write ${path}`);
       });
+      const kept = await wireHashes.finish(isPlain() === true, hash.save());
       return {
         sha512: hash.digestHex(),
+        hashes: kept,
         sizeBytes,
         manifest: {
           text: manifest.bytes.toString('utf8'),

@@ -1,6 +1,6 @@
 /** The task that downloads or reads a layer, checks it, and writes it converted, all while it arrives. */
 
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { closeSync, fdatasync, openSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { createDecompressor } from '../src/codec/decompress.js';
@@ -8,7 +8,7 @@ import type { Output } from '../src/codec/stage.js';
 import { createLayerConverter } from '../src/convert/layer.js';
 import { formatIndexLine } from '../src/convert/layer-index.js';
 import { FetchError, storageError, throwIfAborted } from '../src/errors.js';
-import type { FetchLayerInput, TaskContext, TaskHandler } from '../src/tasks/contract.js';
+import type { FetchLayerInput, LocalLayer, TaskContext, TaskHandler } from '../src/tasks/contract.js';
 import { blobCounters } from '../src/tasks/counters.js';
 import { appendFile } from './append-file.js';
 import { downloadBlob } from './download-blob.js';
@@ -28,28 +28,40 @@ const turns = createTurns();
  * which it does only when digest and size were right and both files are synced.
  */
 export const fetchLayer: TaskHandler<'fetchLayer'> = async (input, context) => {
-  const { source, digest, sizeBytes } = input;
+  const { digest, sizeBytes } = input;
   const counters = blobCounters(input.counters);
   const bytes = openBytes(input, context);
   const output = openOutput(input);
   try {
-    const resumedBytes = bytes.resumedBytes;
+    const { resumedBytes } = bytes;
     context.note({ note: 'opened', sizeBytes, resumedBytes });
     const hash = createHash(digest.startsWith('sha512') ? 'sha512' : 'sha256');
-    const isOfContent = source.kind === 'file' && source.digestOf === 'content';
-    const onOutput = (chunk: Buffer): void => {
-      if (isOfContent) hash.update(chunk);
-      output.converter.push(chunk);
-    };
-    const inflating = startInflating({ ...input, bytes, onOutput }, context.signal);
+    const inflating = startInflating(
+      {
+        ...input,
+        bytes,
+        onInput(chunk, end) {
+          if (!bytes.isWhole) return;
+          if (bytes.digestOf === 'blob') hash.update(chunk);
+          counters.set('wireBytes', end);
+        },
+        onOutput(chunk) {
+          if (bytes.digestOf === 'content') hash.update(chunk);
+          output.converter.push(chunk);
+        },
+      },
+      context.signal,
+    );
     let downloadedBytes: number;
     try {
-      downloadedBytes = await bytes.fetch(async (chunk) => {
-        if (!isOfContent) hash.update(chunk);
+      const arrived = async (chunk: Buffer): Promise<void> => {
+        hash.update(chunk);
         counters.set('wireBytes', bytes.size());
         inflating.more();
-      });
-      if (isOfContent) await inflating.done;
+      };
+      downloadedBytes = bytes.isWhole
+        ? await hashTo(bytes, inflating, hash, context)
+        : await bytes.fetch(arrived);
       if (hash.digest('hex') !== digest.slice(digest.indexOf(':') + 1)) {
         bytes.remove();
         throw new FetchError('ERR_DIGEST_MISMATCH', `layer ${digest}: the content has another digest`, {
@@ -74,8 +86,31 @@ export const fetchLayer: TaskHandler<'fetchLayer'> = async (input, context) => {
   }
 };
 
+/**
+ * The bytes of a file of the user are hashed as they are inflated, for the file may change in between; when that
+ * ends early, the rest is hashed to tell whether it is the layer that was named.
+ */
+async function hashTo(
+  bytes: LayerBytes,
+  inflating: Inflating,
+  hash: Hash,
+  { signal }: TaskContext,
+): Promise<number> {
+  try {
+    await inflating.done;
+  } catch (error) {
+    throwIfAborted(signal);
+    if (bytes.digestOf === 'content') throw error;
+    await replay(bytes, async (chunk) => void hash.update(chunk), signal, inflating.position());
+  }
+  return 0;
+}
+
 interface LayerBytes extends ReadableBytes {
   readonly resumedBytes: number;
+  /** All of it is here: nothing is fetched. */
+  readonly isWhole: boolean;
+  readonly digestOf: LocalLayer['digestOf'];
   /** Hands out every byte, those that are here already first; resolves to how many came over the network. */
   fetch(onChunk: (chunk: Buffer) => Promise<void>): Promise<number>;
   /** What was kept for another attempt is not needed any more. */
@@ -85,22 +120,17 @@ interface LayerBytes extends ReadableBytes {
 
 function openBytes({ source, sizeBytes }: FetchLayerInput, context: TaskContext): LayerBytes {
   if (source.kind === 'file') {
+    const { digestOf } = source;
     const range = openFileRange(source.file);
-    return {
-      ...range,
-      resumedBytes: 0,
-      async fetch(onChunk) {
-        await replay(range, onChunk, context.signal);
-        return 0;
-      },
-      remove() {},
-    };
+    return { ...range, resumedBytes: 0, isWhole: true, digestOf, fetch: async () => 0, remove() {} };
   }
   const partial = openPartialFile(source.partialFile);
   if (partial.size() > sizeBytes) partial.clear();
   return {
     ...partial,
     resumedBytes: partial.size(),
+    isWhole: false,
+    digestOf: 'blob',
     async fetch(onChunk) {
       await replay(partial, onChunk, context.signal);
       return downloadBlob({ request: source.request, sizeBytes, partial, onChunk }, context);
@@ -110,6 +140,8 @@ function openBytes({ source, sizeBytes }: FetchLayerInput, context: TaskContext)
 
 interface InflatingInput extends Pick<FetchLayerInput, 'sizeBytes' | 'priority'> {
   readonly bytes: ReadableBytes;
+  /** Gets what is inflated next, with the place where it ends. */
+  onInput(chunk: Buffer, end: number): void;
   readonly onOutput: Output;
 }
 
@@ -118,23 +150,26 @@ interface Inflating {
   more(): void;
   /** Ends early; resolves when nothing is written any more. */
   stop(): Promise<void>;
+  /** How much was handed to `onInput`. */
+  position(): number;
   /** Resolves when the whole layer is converted. */
   readonly done: Promise<void>;
 }
 
 /** Inflates and converts the layer from its file, behind the download but independent of its pace. */
 function startInflating(
-  { sizeBytes, priority, bytes, onOutput }: InflatingInput,
+  { sizeBytes, priority, bytes, onInput, onOutput }: InflatingInput,
   signal: AbortSignal,
 ): Inflating {
   const decompressor = createDecompressor(onOutput);
   const buffer = Buffer.allocUnsafeSlow(SLICE_BYTES);
+  let at = 0;
   let isStopped = false;
   let wake = (): void => {};
 
   async function run(): Promise<void> {
     try {
-      for (let at = 0; at < sizeBytes && !isStopped; ) {
+      while (at < sizeBytes && !isStopped) {
         if (bytes.size() === at) {
           await new Promise<void>((resolve) => {
             wake = resolve;
@@ -144,8 +179,9 @@ function startInflating(
         await turns.take(priority, async () => {
           throwIfAborted(signal);
           const length = bytes.read(buffer, at, Math.min(SLICE_BYTES, bytes.size() - at));
-          await decompressor.write(buffer.subarray(0, length));
           at += length;
+          onInput(buffer.subarray(0, length), at);
+          await decompressor.write(buffer.subarray(0, length));
         });
       }
       if (isStopped) return;
@@ -159,6 +195,7 @@ function startInflating(
   done.catch(() => undefined);
   return {
     more: () => wake(),
+    position: () => at,
     async stop() {
       isStopped = true;
       wake();

@@ -23,15 +23,16 @@ export interface PartialFile extends ReadableBytes {
 
 const REPLAY_BYTES = 1024 * 1024;
 
-/** Hands out what is there in pieces of a megabyte, each good until its promise resolves. */
+/** Hands out what is there from `start` on in pieces of a megabyte, each good until its promise resolves. */
 export async function replay(
   bytes: ReadableBytes,
   onChunk: (chunk: Buffer) => Promise<void>,
   signal: AbortSignal,
+  start = 0,
 ): Promise<void> {
   const chunk = Buffer.allocUnsafe(REPLAY_BYTES);
   const sizeBytes = bytes.size();
-  for (let at = 0; at < sizeBytes; ) {
+  for (let at = start; at < sizeBytes; ) {
     throwIfAborted(signal);
     const got = bytes.read(chunk, at, Math.min(REPLAY_BYTES, sizeBytes - at));
     at += got;

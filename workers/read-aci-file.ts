@@ -38,5 +38,5 @@ export async function readAciFile(path: string, target: AciTarget, context: Task
   } finally {
     await file.close();
   }
-  return { facts: { downloadedBytes: 0 }, settle() {} };
+  return { facts: { downloadedBytes: 0, headers: {} }, settle() {} };
 }

@@ -16,7 +16,7 @@ export interface AciFacts {
 }
 
 /** Real manifests are a few KiB. */
-const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+export const MAX_ACI_MANIFEST_BYTES = 4 * 1024 * 1024;
 
 /**
  * An ACI is a tar file without duplicate entries, with a regular file `manifest` and a directory `rootfs` and
@@ -66,7 +66,7 @@ export function createAciInspector(): AciInspector {
 function checkEntry(entry: TarEntry, path: string): void {
   if (path === 'manifest') {
     if (entry.type !== 'file') throw invalid('the manifest is not a regular file');
-    if (entry.sizeBytes > MAX_MANIFEST_BYTES) {
+    if (entry.sizeBytes > MAX_ACI_MANIFEST_BYTES) {
       throw new FetchError('ERR_LIMIT', `a manifest of ${entry.sizeBytes} bytes`, { stage: 'verify' });
     }
   } else if (path === 'rootfs') {

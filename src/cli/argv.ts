@@ -1,6 +1,7 @@
 /** Global options may stand before the command; this puts them where the parser of the command sees them. */
 
-import { GLOBAL_OPTIONS } from '../index.js';
+import { GLOBAL_OPTIONS, type OptionSpec } from '../index.js';
+import { usageError } from './render-error.js';
 
 const TAKES_VALUE: ReadonlyMap<string, boolean> = new Map(
   GLOBAL_OPTIONS.map((option) => [option.name, option.kind !== 'flag']),
@@ -44,6 +45,49 @@ export function splitArguments(argv: readonly string[]): SplitArguments {
 export function hoistGlobalOptions(argv: readonly string[]): string[] {
   const { own, globals, rest } = splitArguments(argv);
   return rest === undefined ? [...own, ...globals] : [...own, ...globals, '--', ...rest];
+}
+
+export interface BoundOption {
+  /** The words without the option. */
+  readonly words: readonly string[];
+  /** Its value for the arguments that it followed, by their places, from 0. */
+  readonly values: ReadonlyMap<number, string>;
+}
+
+/**
+ * Takes an option out that belongs to the argument before it, as `--signature FILE` does. `words` begin with the
+ * `commandWords` of the command, whose other options are `options`. Throws ERR_USAGE.
+ */
+export function bindOption(
+  name: string,
+  words: readonly string[],
+  commandWords: number,
+  options: readonly OptionSpec[],
+): BoundOption {
+  const valued = new Set(
+    [...options, ...GLOBAL_OPTIONS].filter(({ kind }) => kind !== 'flag').map((one) => one.name),
+  );
+  const kept: string[] = [];
+  const values = new Map<number, string>();
+  const end = words.includes('--') ? words.indexOf('--') : words.length;
+  let place = -1;
+  for (let at = 0; at < end; at++) {
+    const word = words[at] ?? '';
+    const [option = '', ...inline] = word.split('=');
+    const takesNext = valued.has(option as OptionSpec['name']) && !word.includes('=');
+    if (option !== name) {
+      kept.push(word);
+      if (takesNext && at + 1 < end) kept.push(words[++at] ?? '');
+      else if (at >= commandWords && !isOption(word)) place += 1;
+      continue;
+    }
+    const value = takesNext ? words[++at] : inline.join('=');
+    if (at >= end || value === undefined || value === '') throw usageError(`${name} needs a value`);
+    if (place === -1) throw usageError(`${name} must follow an image`);
+    if (values.has(place)) throw usageError(`${name} is there twice for one image`);
+    values.set(place, value);
+  }
+  return { words: [...kept, ...words.slice(end)], values };
 }
 
 function isOption(word: string): boolean {

@@ -2,18 +2,19 @@
 
 import { type BaseContext, Command, Option } from 'clipanion';
 import {
+  type CredentialSource,
   createEngine,
   type Engine,
   type Environment,
   type EventSink,
   engineOptionsFrom,
   GLOBAL_OPTIONS,
+  type LoadedSettings,
+  loadSettings,
   type OptionSpec,
   type OptionValues,
   type RawValues,
-  type ResolvedSettings,
   resolveOptions,
-  resolveSettings,
   type Settings,
 } from '../index.js';
 import type { CommandSpec } from './specs.js';
@@ -22,6 +23,8 @@ import { printable } from './text.js';
 export interface CommandContext extends BaseContext {
   environment: Environment;
   signal: AbortSignal;
+  /** The files of `--signature`, by the place of the image that each followed. */
+  signatures: ReadonlyMap<number, string>;
 }
 
 const GLOBAL_PREFIX = 'global.';
@@ -39,18 +42,21 @@ export abstract class AciCommand extends Command<CommandContext> {
   }
 
   /** Does the work and returns the exit code; throws FetchError when it cannot. */
-  abstract run(resolved: ResolvedSettings): Promise<number>;
+  abstract run(loaded: LoadedSettings): Promise<number>;
 
   async execute(): Promise<number> {
     const { environment } = this.context;
     const flags = readOptions(this, GLOBAL_OPTIONS, GLOBAL_PREFIX);
-    return await this.run(resolveSettings({ flags, environment }));
+    return await this.run(await loadSettings({ flags, environment }));
   }
 
-  /** The values of the command's own options. Throws ERR_USAGE. */
-  protected values<const T extends readonly OptionSpec[]>(table: T): OptionValues<T> {
+  /** The values of the command's own options, out of configuration files too where there are any. Throws ERR_USAGE. */
+  protected values<const T extends readonly OptionSpec[]>(
+    table: T,
+    files: LoadedSettings['layers'] = [],
+  ): OptionValues<T> {
     const { variables } = this.context.environment;
-    return resolveOptions(table, { flags: readOptions(this, table, OWN_PREFIX), variables }).values;
+    return resolveOptions(table, { flags: readOptions(this, table, OWN_PREFIX), variables, files }).values;
   }
 
   protected print(line: string): void {
@@ -89,8 +95,9 @@ export async function withEngine<T>(
   settings: Settings,
   onEvent: EventSink | undefined,
   use: (engine: Engine) => Promise<T>,
+  credentials?: CredentialSource,
 ): Promise<T> {
-  const engine = await createEngine(engineOptionsFrom(settings, onEvent));
+  const engine = await createEngine(engineOptionsFrom(settings, onEvent, credentials));
   try {
     return await use(engine);
   } finally {

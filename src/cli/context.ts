@@ -18,6 +18,6 @@ export interface CliContext {
 /** Reason of an abort that must stay silent. */
 export const OUTPUT_CLOSED = Symbol('nobody reads the output');
 
-export function isTerminal(stream: Writable): boolean {
+export function isTerminal(stream: Readable | Writable): boolean {
   return 'isTTY' in stream && stream.isTTY === true;
 }

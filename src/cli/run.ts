@@ -2,7 +2,7 @@
 
 import { Cli, type CommandClass } from 'clipanion';
 import { type Environment, flagFromWord, isFetchError, readEnvironment } from '../index.js';
-import { splitArguments } from './argv.js';
+import { bindOption, splitArguments } from './argv.js';
 import type { CommandContext } from './command.js';
 import { type CliContext, OUTPUT_CLOSED } from './context.js';
 import { renderCommandHelp, renderGroup, renderOverview, renderUsageMarkdown } from './help.js';
@@ -13,6 +13,9 @@ import { readVersionFacts, renderVersion } from './version.js';
 /** Commands by their words; loaded when called. */
 const COMMANDS: Readonly<Record<string, () => Promise<CommandClass<CommandContext>>>> = {
   fetch: async () => (await import('./commands/fetch.js')).FetchCommand,
+  trust: async () => (await import('./commands/trust.js')).TrustCommand,
+  'trust list': async () => (await import('./commands/trust-list.js')).TrustListCommand,
+  'trust rm': async () => (await import('./commands/trust-rm.js')).TrustRmCommand,
   'image list': async () => (await import('./commands/image-list.js')).ImageListCommand,
   'image cat-manifest': async () =>
     (await import('./commands/image-cat-manifest.js')).ImageCatManifestCommand,
@@ -105,10 +108,11 @@ async function runCommand(
   if (load === undefined) throw new Error(`no code for the command ${spec.path.join(' ')}`);
   const commandClass = await load();
   const { stdin, stdout, stderr, signal } = context;
-  const full = { env: {}, stdin, stdout, stderr, colorDepth: 1, environment, signal };
+  const { words, values: signatures } = bindOption('--signature', input, spec.path.length, spec.options);
+  const full = { env: {}, stdin, stdout, stderr, colorDepth: 1, environment, signal, signatures };
   const cli = new Cli<CommandContext>({ binaryName: 'aci', enableColors: false });
   cli.register(commandClass);
-  const command = parse(spec, () => cli.process([...input], full));
+  const command = parse(spec, () => cli.process([...words], full));
   return await command.validateAndExecute();
 }
 

@@ -1,6 +1,6 @@
 /** Every command as plain data: its words, options and help; parsing, help and docs/cli.md are made from it. */
 
-import type { OptionSpec } from '../index.js';
+import { type OptionSpec, REQUIRE_SIGNATURE } from '../index.js';
 
 export interface CommandSpec {
   /** The words that call it. */
@@ -63,15 +63,9 @@ export const FETCH = {
       name: '--signature',
       kind: 'string',
       placeholder: 'FILE',
-      description: 'the signature of the image before it (comes with a later version)',
+      description: 'the signature of the image before it',
     },
-    {
-      key: 'requireSignature',
-      name: '--require-signature',
-      env: 'ACI_REQUIRE_SIGNATURE',
-      kind: 'flag',
-      description: 'an image that no trusted key verifies is an error (comes with a later version)',
-    },
+    REQUIRE_SIGNATURE,
     {
       key: 'platform',
       name: '--platform',
@@ -97,8 +91,74 @@ export const FETCH = {
     },
   ],
   examples: [
+    'aci fetch coreos.com/etcd:v2.0.0',
+    'aci fetch ./app.aci --signature app.aci.asc',
     'aci --insecure-options=image fetch docker://busybox',
     'aci fetch --insecure-options=image --json docker://alpine:3 docker://busybox',
+  ],
+} as const satisfies CommandSpec;
+
+export const TRUST = {
+  path: ['trust'],
+  usage: '--prefix PREFIX [PUBKEY …] | --root PUBKEY …',
+  summary: 'trust keys for the verification of images, and print their fingerprints',
+  details:
+    'PUBKEY is a file or an https:// URL; each may have several keys. Without one, the keys are those that ' +
+    'meta discovery has for PREFIX. Every key is shown and, on a terminal, asked about; without a terminal ' +
+    'nothing is trusted unless --skip-fingerprint-review or, for discovered keys, --trust-keys-from-https says so. ' +
+    'The keys go into the local configuration as root, else into that of the user.',
+  options: [
+    {
+      key: 'prefix',
+      name: '--prefix',
+      kind: 'string',
+      placeholder: 'PREFIX',
+      description: 'the image name that the keys are for, with all names below it',
+    },
+    { key: 'root', name: '--root', kind: 'flag', description: 'the keys are for every image name' },
+    {
+      key: 'skipFingerprintReview',
+      name: '--skip-fingerprint-review',
+      kind: 'flag',
+      description: 'trust the keys without asking',
+    },
+    {
+      key: 'insecureAllowHttp',
+      name: '--insecure-allow-http',
+      kind: 'flag',
+      description: 'allow plain HTTP for the keys and their discovery, as --insecure-options=pubkey does',
+    },
+  ],
+  examples: [
+    'aci trust --prefix example.com/app',
+    'aci trust --prefix example.com/app ./publisher.asc',
+    'aci trust --root --skip-fingerprint-review https://example.com/keys.asc',
+  ],
+} as const satisfies CommandSpec;
+
+export const TRUST_LIST = {
+  path: ['trust', 'list'],
+  usage: '',
+  summary: 'list the trusted keys, and those that are disabled',
+  options: [],
+} as const satisfies CommandSpec;
+
+export const TRUST_RM = {
+  path: ['trust', 'rm'],
+  usage: '[--prefix PREFIX] FINGERPRINT',
+  summary: 'trust a key no more, and print its fingerprint',
+  details:
+    'A key of a configuration that comes before the one that is written to (as that of the system) is not removed ' +
+    'but disabled, by an empty file.',
+  options: [
+    {
+      key: 'prefix',
+      name: '--prefix',
+      kind: 'string',
+      placeholder: 'PREFIX',
+      description: 'take it back for this prefix only',
+      defaultText: 'for all of them, and for every name',
+    },
   ],
 } as const satisfies CommandSpec;
 
@@ -209,6 +269,9 @@ export const HELP = {
 
 export const COMMAND_SPECS: readonly CommandSpec[] = [
   FETCH,
+  TRUST,
+  TRUST_LIST,
+  TRUST_RM,
   IMAGE_LIST,
   IMAGE_CAT_MANIFEST,
   IMAGE_EXPORT,
@@ -221,7 +284,9 @@ export const COMMAND_SPECS: readonly CommandSpec[] = [
 
 /** The command that `words` call, or undefined; the words may go on with arguments. */
 export function findSpec(words: readonly string[]): CommandSpec | undefined {
-  return COMMAND_SPECS.find(({ path }) => path.every((word, index) => words[index] === word));
+  const called = COMMAND_SPECS.filter(({ path }) => path.every((word, index) => words[index] === word));
+  // `trust list` is no `trust` with an argument.
+  return called.toSorted((one, other) => other.path.length - one.path.length)[0];
 }
 
 /** The commands whose words begin with `word`, if it is a group such as `image`. */

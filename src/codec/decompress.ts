@@ -7,7 +7,10 @@ import type { Output, Stage } from './stage.js';
 import { gunzipStage, nativeZstdEngine } from './zlib-stage.js';
 import { zstdStage } from './zstd.js';
 
-export type Decompressor = Stage;
+export interface Decompressor extends Stage {
+  /** Undefined before the first bytes tell. */
+  codec(): Codec | undefined;
+}
 
 export type Codec = 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2';
 
@@ -45,6 +48,7 @@ const ALWAYS_ALLOWED_BYTES = 1024 * 1024 * 1024;
 export function createDecompressor(onOutput: Output): Decompressor {
   let start: Buffer = Buffer.alloc(0);
   let stage: Stage | undefined;
+  let codec: Codec | undefined;
   let inputBytes = 0;
   let outputBytes = 0;
 
@@ -58,7 +62,8 @@ export function createDecompressor(onOutput: Output): Decompressor {
   }
 
   async function choose(): Promise<Stage> {
-    stage = await stageFor(sniffCodec(start), output);
+    codec = sniffCodec(start);
+    stage = await stageFor(codec, output);
     await stage.write(start);
     return stage;
   }
@@ -76,6 +81,7 @@ export function createDecompressor(onOutput: Output): Decompressor {
       await (stage ?? (await choose())).end();
     },
     destroy: () => stage?.destroy(),
+    codec: () => codec,
   };
 }
 

@@ -39,3 +39,8 @@ function readWorkingDirectory(): string {
     return '/';
   }
 }
+
+/** A relative path in these variables is to be ignored (XDG Base Directory Specification). */
+export function xdgFolder(value: string | undefined, fallback: string): string {
+  return value?.startsWith('/') ? value : fallback;
+}

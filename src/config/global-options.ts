@@ -1,4 +1,4 @@
-/** The table of global options: what hoisting, environment variables, checks, help and docs are made from. */
+/** The tables of settings: what hoisting, environment variables, files, checks, help and docs are made from. */
 
 import type { OptionSpec } from './options.js';
 
@@ -122,3 +122,26 @@ export const GLOBAL_OPTIONS = [
     description: 'add causes and stack to errors',
   },
 ] as const satisfies readonly OptionSpec[];
+
+/** A policy of fetching that configuration may set as well. */
+export const REQUIRE_SIGNATURE = {
+  key: 'requireSignature',
+  name: '--require-signature',
+  env: 'ACI_REQUIRE_SIGNATURE',
+  kind: 'flag',
+  description: 'an image that no trusted key verifies is an error (comes with a later version)',
+} as const satisfies OptionSpec;
+
+/** Everything that configuration decides. */
+export const SETTING_OPTIONS = [
+  ...GLOBAL_OPTIONS,
+  REQUIRE_SIGNATURE,
+] as const satisfies readonly OptionSpec[];
+
+/** Where files are cannot itself come from a file. */
+const FOLDER_KEYS: readonly string[] = ['systemConfig', 'localConfig', 'userConfig'];
+
+/** What may stand in a file of kind `aci`. */
+export const FILE_OPTIONS: readonly OptionSpec[] = SETTING_OPTIONS.filter(
+  ({ key }) => !FOLDER_KEYS.includes(key),
+);

@@ -86,6 +86,8 @@ export interface OptionLayers {
 export interface ResolvedOptions<T extends readonly OptionSpec[]> {
   readonly values: OptionValues<T>;
   readonly origins: Readonly<Record<T[number]['key'], Origin>>;
+  /** The files of the values that came out of one. */
+  readonly files: Readonly<Partial<Record<T[number]['key'], string>>>;
 }
 
 interface Found {
@@ -93,6 +95,7 @@ interface Found {
   readonly origin: Origin;
   /** How messages name the place of the value. */
   readonly where: string;
+  readonly file?: string | undefined;
 }
 
 /**
@@ -106,12 +109,18 @@ export function resolveOptions<const T extends readonly OptionSpec[]>(
 ): ResolvedOptions<T> {
   const values: Record<string, unknown> = {};
   const origins: Record<string, Origin> = {};
+  const files: Record<string, string> = {};
   for (const option of table) {
     const found = findValue(option, layers);
     values[option.key] = found === undefined ? defaultOf(option) : parseValue(option, found);
     origins[option.key] = found?.origin ?? 'default';
+    if (found?.file !== undefined) files[option.key] = found.file;
   }
-  return { values: values as OptionValues<T>, origins: origins as ResolvedOptions<T>['origins'] };
+  return {
+    values: values as OptionValues<T>,
+    origins: origins as ResolvedOptions<T>['origins'],
+    files: files as ResolvedOptions<T>['files'],
+  };
 }
 
 function findValue(option: OptionSpec, layers: OptionLayers): Found | undefined {
@@ -124,8 +133,9 @@ function findValue(option: OptionSpec, layers: OptionLayers): Found | undefined 
     }
   }
   for (const file of layers.files ?? []) {
+    const { origin, path } = file;
     const raw = file.values[option.key];
-    if (raw !== undefined) return { raw, origin: file.origin, where: `${option.name} in ${file.path}` };
+    if (raw !== undefined) return { raw, origin, where: `${option.name} in ${path}`, file: path };
   }
   return undefined;
 }

@@ -32,6 +32,8 @@ export interface DiscoveredKeys {
   readonly prefix: string;
   /** At least one, in the order of the page. */
   readonly urls: readonly string[];
+  /** Whether the page is from its host for sure: over HTTPS all the way, with checked certificates. */
+  readonly isAuthenticated: boolean;
 }
 
 /**
@@ -70,11 +72,11 @@ export async function discoverKeys(
     what: 'signing keys',
     httpOption: 'http,pubkey',
   } as const;
-  const { page, found } = await walk(http, search, options, signal, (tag) => {
+  const { page, found, isAuthenticated } = await walk(http, search, options, signal, (tag) => {
     const key = checkUrl(tag.url, options);
     return 'url' in key ? { use: key.url } : key;
   });
-  return { page, prefix: name, urls: [...new Set(found)] };
+  return { page, prefix: name, urls: [...new Set(found)], isAuthenticated };
 }
 
 type Skipped = Exclude<UrlResult, { url: string }>;
@@ -110,7 +112,7 @@ async function walk<T>(
   options: PageOptions,
   signal: AbortSignal,
   evaluate: (tag: MetaTag) => TagResult<T>,
-): Promise<{ page: string; found: T[] }> {
+): Promise<{ page: string; found: T[]; isAuthenticated: boolean }> {
   const reader = createPageReader(http, options);
   const misses: Miss[] = [];
   for (const page of pagesOf(search.name)) {
@@ -123,7 +125,7 @@ async function walk<T>(
       .filter(({ name, prefix }) => name === search.tag && isPrefixOf(prefix, search.name))
       .map(evaluate);
     const found = results.flatMap((result) => ('use' in result ? [result.use] : []));
-    if (found.length > 0) return { page, found };
+    if (found.length > 0) return { page, found, isAuthenticated: answer.isAuthenticated };
     misses.push({ page, ...missOf(results) });
   }
   throw nothingFound(search, misses);

@@ -1,7 +1,8 @@
 /** One discovery page: asked for over HTTPS, or plain HTTP where that is allowed, within bounds of size and time. */
 
-import { FetchError, isFetchError, type Stage } from '../errors.js';
+import { type FetchError, isFetchError, type Stage } from '../errors.js';
 import type { HttpClient, HttpResponse } from '../http/client.js';
+import { withDeadline } from '../http/deadline.js';
 import { statusError } from '../http/errors.js';
 import { readBounded } from '../http/limit.js';
 import { type Retry, withRetry } from '../http/retry.js';
@@ -20,7 +21,13 @@ export interface PageOptions {
   readonly pageTimeoutMs?: number | undefined;
 }
 
-export type Page = { readonly tags: readonly MetaTag[] } | { readonly status: number };
+export type Page =
+  | {
+      readonly tags: readonly MetaTag[];
+      /** As {@link HttpResponse.isAuthenticated}. */
+      readonly isAuthenticated: boolean;
+    }
+  | { readonly status: number };
 
 export interface PageReader {
   /**
@@ -58,9 +65,8 @@ export function createPageReader(http: HttpClient, options: PageOptions): PageRe
   async function attempt(place: string, signal: AbortSignal): Promise<Page> {
     const response = await request(place, signal);
     if (response.status === 200) {
-      return {
-        tags: await parseMetaTags(await readBounded(response.body, MAX_PAGE_BYTES, pageName(place), STAGE)),
-      };
+      const html = await readBounded(response.body, MAX_PAGE_BYTES, pageName(place), STAGE);
+      return { tags: await parseMetaTags(html), isAuthenticated: response.isAuthenticated };
     }
     await response.discard();
     if (saysNoSuchPage(response.status)) return { status: response.status };
@@ -68,12 +74,11 @@ export function createPageReader(http: HttpClient, options: PageOptions): PageRe
   }
 
   return {
-    read: (place, signal) =>
-      withRetry(() => withDeadline(pageTimeoutMs, place, signal, (ends) => attempt(place, ends)), {
-        signal,
-        retries,
-        onRetry,
-      }),
+    read(place, signal) {
+      const deadline = { timeoutMs: pageTimeoutMs, what: pageName(place), stage: STAGE, signal };
+      const run = () => withDeadline(deadline, (ends) => attempt(place, ends));
+      return withRetry(run, { signal, retries, onRetry });
+    },
   };
 }
 
@@ -91,22 +96,4 @@ function pageName(place: string): string {
 
 function isConnectionFailure(error: unknown): error is FetchError {
   return isFetchError(error) && (error.code === 'ERR_NETWORK' || error.code === 'ERR_TLS');
-}
-
-async function withDeadline<T>(
-  timeoutMs: number,
-  place: string,
-  signal: AbortSignal,
-  run: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const deadline = AbortSignal.timeout(timeoutMs);
-  try {
-    return await run(AbortSignal.any([signal, deadline]));
-  } catch (cause) {
-    if (signal.aborted || !deadline.aborted) throw cause;
-    throw new FetchError('ERR_NETWORK', `${pageName(place)} did not come within ${timeoutMs} ms`, {
-      stage: STAGE,
-      cause,
-    });
-  }
 }

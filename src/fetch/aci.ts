@@ -1,212 +1,314 @@
-/** Fetches an ACI from a URL or a file into the store. */
+/** Fetches an ACI from a URL or a file into the store, if its signature and its name allow it. */
 
-import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type AciManifest, labelsOf, parseAciManifest } from '../aci/manifest.js';
 import { FetchError } from '../errors.js';
-import { aciBlob } from '../store/layout.js';
-import type { ImageRecord, RemoteRecord } from '../store/records.js';
+import { cachedAnswerOf, isFresh, refresh } from '../http/freshness.js';
+import type { RemoteRecord, SignedRecord } from '../store/records.js';
 import type { ImageFacts } from '../store/store.js';
-import type { FetchAciInput, FetchAciOutput, TaskNote } from '../tasks/contract.js';
-import { newBlobCounters } from '../tasks/counters.js';
-import type { FileReference, ImageId, UrlReference } from '../types.js';
-import { type CompleteRequest, FETCH_TASK_BYTES, type Found, type Session } from './session.js';
-import { sourceOf, urlKey } from './source.js';
+import { hashesToKeep } from '../trust/check.js';
+import type { ContentHashRequest } from '../trust/signature.js';
+import { DEFERRED_HASHES } from '../trust/signature.js';
+import type { FileReference, UrlReference } from '../types.js';
+import { commitAci, runFetchAci } from './aci-task.js';
+import { type Admission, admit, checkExpected, type Expected, tellAdmission } from './admission.js';
+import type { CompleteRequest, Found, Session } from './session.js';
+import {
+  readDeferredSignature,
+  readSignatureAt,
+  readSignatureFile,
+  type SignatureFile,
+  type SignaturePlace,
+  signatureUrlOf,
+} from './signature-file.js';
+import { sourceOf } from './source.js';
 import { foundInStore } from './stored.js';
 
-type FetchedAci = Extract<FetchAciOutput, { status: 'fetched' }>;
+/** Where an ACI is, and what it must be. */
+export interface AciOrigin {
+  /** The argument. */
+  readonly image: string;
+  readonly url: string;
+  readonly signature: SignaturePlace;
+  readonly expected?: Expected | undefined;
+  /** It was asked for without a version. */
+  readonly latest: boolean;
+}
 
 /** @throws FetchError of every kind but ERR_USAGE */
-export async function fetchUrl(
+export function fetchUrl(
   session: Session,
-  reference: UrlReference,
+  { image, url }: UrlReference,
+  request: CompleteRequest,
+  signal: AbortSignal,
+): Promise<Found> {
+  const signature = placeOf(request, { kind: 'url', url: signatureUrlOf(url) });
+  return fetchRemoteAci(session, { image, url, signature, latest: false }, request, signal);
+}
+
+/** @throws FetchError ERR_NOT_FOUND, ERR_SIGNATURE_*, those of exit codes 7 and 8 */
+export async function fetchFile(
+  session: Session,
+  { image, path }: FileReference,
+  request: CompleteRequest,
+  signal: AbortSignal,
+): Promise<Found> {
+  const source = `file://${path}`;
+  tellStart(session, image, source);
+  const place = placeOf(request, { kind: 'file', path: `${path}.asc`, isOptional: true });
+  const signature = await readUnlessInsecure(session, place, signal);
+  const hashes = await hashesFor(signature);
+  const input = { source: { kind: 'file', path }, hashes } as const;
+  const arrival = await runFetchAci(session, { image, source }, input, signal);
+  if (arrival.output.status === 'unchanged') throw new Error('a file cannot be unchanged');
+  tellSignature(session, image, place, signature);
+  const { output, aciFile } = arrival;
+  try {
+    const signed = signedRecord(signature, output.hashes);
+    const commit = { image, source, request, latest: false };
+    return (await commitAci(session, commit, { output, aciFile, signed })) ?? missingHash(source);
+  } finally {
+    await rm(aciFile, { force: true });
+  }
+}
+
+/** From its URL, or from the store when it is the same there. @throws FetchError of every kind but ERR_USAGE */
+export async function fetchRemoteAci(
+  session: Session,
+  origin: AciOrigin,
   request: CompleteRequest,
   signal: AbortSignal,
 ): Promise<Found> {
   const { store } = session;
-  const key = urlKey(reference);
-  const { known } = await remembered(session, key, request);
-  if (known !== undefined && request.pullPolicy !== 'update') return foundInStore(store, known);
-  if (request.pullPolicy === 'never') {
-    throw new FetchError('ERR_NOT_IN_STORE', `${sourceOf(reference)}: not in the store`, { stage: 'store' });
+  const { image, url } = origin;
+  const key = url;
+  const source = sourceOf({ kind: 'url', image, url });
+  const { remote, known } = await remembered(session, key, request);
+  const mayAnswer = request.pullPolicy !== 'update' || (remote?.cached && isFresh(remote.cached, Date.now()));
+  if (known !== undefined && mayAnswer) {
+    const found = await foundIfAdmitted(session, origin, known, request);
+    if (found !== undefined) return found;
   }
-  announce(session, reference);
+  if (request.pullPolicy === 'never') throw notInStore(source, known);
+  tellStart(session, image, source);
   session.runner.warmUp();
   // Two processes must not append to one partial download; the second then finds what the first one stored.
   const lock = await store.lock(`url ${key}`, signal);
   try {
-    const partialFile = store.layout.partialFile(key);
-    if (request.noStore) await rm(partialFile, { force: true });
+    if (request.noStore) await rm(store.layout.partialFile(key), { force: true });
     const current = await remembered(session, key, request);
-    const source: FetchAciInput['source'] = {
-      kind: 'url',
-      request: { url: reference.url, http: session.httpOptions, retries: session.retries },
-      partialFile,
-      validators: current.known === undefined ? {} : (current.remote ?? {}),
-    };
-    const { host } = new URL(reference.url);
-    const fetched = await runFetchAci(session, reference, { source, host }, signal);
-    const now = new Date().toISOString();
-    if (fetched.output.status === 'unchanged') {
-      if (current.remote === undefined || current.known === undefined) throw unexpected304(reference);
-      await store.writeRemote(key, { ...current.remote, checkedAt: now }, session.lease);
-      return await foundInStore(store, current.known);
-    }
-    const { etag, lastModified } = fetched.output;
-    const found = await commitAci(session, reference, { ...fetched, output: fetched.output });
-    const { id } = found;
-    const record: RemoteRecord = {
-      format: 1,
-      source: sourceOf(reference),
-      id,
-      checkedAt: now,
-      etag,
-      lastModified,
-    };
-    await store.writeRemote(key, record, session.lease);
-    return found;
+    return await download(session, { ...origin, key, source, ...current }, request, signal);
   } finally {
     await lock.release();
   }
 }
 
-/** @throws FetchError ERR_NOT_FOUND, ERR_SIGNATURE_REQUIRED, those of exit codes 7 and 8 */
-export async function fetchFile(
+interface Downloading extends AciOrigin, Remembered {
+  readonly key: string;
+  readonly source: string;
+  /** What was learned of it before, so that a server cannot defer it again. Default: it is asked for. */
+  readonly signatureFile?: SignatureFile | undefined;
+}
+
+async function download(
   session: Session,
-  reference: FileReference,
+  downloading: Downloading,
+  request: CompleteRequest,
   signal: AbortSignal,
 ): Promise<Found> {
-  announce(session, reference);
-  const source: FetchAciInput['source'] = { kind: 'file', path: reference.path };
-  const { output, aciFile } = await runFetchAci(session, reference, { source }, signal);
-  if (output.status === 'unchanged') throw new Error('a file cannot be unchanged');
-  return commitAci(session, reference, { output, aciFile });
+  const { store } = session;
+  const { image, url, key, source, known, remote } = downloading;
+  const early =
+    downloading.signatureFile ?? (await readUnlessInsecure(session, downloading.signature, signal));
+  await refuseEarly(session, downloading, early, request);
+  const credential = session.credentials?.forUrl(url)?.credential;
+  const input = {
+    source: {
+      kind: 'url',
+      request: { url, credential, http: session.httpOptions, retries: session.retries },
+      partialFile: store.layout.partialFile(key),
+      validators: known === undefined ? {} : (remote?.cached ?? {}),
+    },
+    hashes: await hashesFor(early),
+  } as const;
+  const { output, aciFile } = await runFetchAci(session, { image, source }, input, signal);
+  try {
+    const now = Date.now();
+    const signature = await completeSignature(session, downloading, early, signal);
+    tellSignature(session, image, downloading.signature, signature);
+    const again = { ...downloading, known: undefined, signatureFile: signature };
+    if (output.status === 'unchanged') {
+      if (remote === undefined || known === undefined) throw unexpected304(source);
+      const cached = remote.cached && refresh(remote.cached, output.headers, now);
+      await store.writeRemote(
+        key,
+        { ...remote, checkedAt: new Date(now).toISOString(), cached },
+        session.lease,
+      );
+      const signed =
+        signature === undefined ? known.signed : signedRecord(signature, known.signed?.hashes ?? []);
+      const found = await foundIfAdmitted(session, downloading, { ...known, signed }, request);
+      // What was kept of it does not tell whether this signature is of it: all of it has to come again.
+      return found ?? (await download(session, again, request, signal));
+    }
+    const signed = signedRecord(signature, output.hashes);
+    const found = await commitAci(session, { ...downloading, request }, { output, aciFile, signed });
+    // A signature that came after the image, and whose hash nobody had guessed.
+    if (found === undefined)
+      return early === 'deferred' ? await download(session, again, request, signal) : missingHash(source);
+    const cached = cachedAnswerOf(output.headers, now);
+    const record: RemoteRecord = {
+      format: 1,
+      source,
+      id: found.id,
+      checkedAt: new Date(now).toISOString(),
+      ...(cached !== undefined && { cached }),
+    };
+    await store.writeRemote(key, record, session.lease);
+    return found;
+  } finally {
+    await rm(aciFile, { force: true });
+  }
+}
+
+/** Nothing of an image need be downloaded that would be refused whatever it is. */
+async function refuseEarly(
+  session: Session,
+  { image, expected }: AciOrigin,
+  signature: SignatureFile | undefined,
+  { requireSignature }: CompleteRequest,
+): Promise<void> {
+  if (expected === undefined || signature === 'deferred') return;
+  const signed = signedRecord(signature, []);
+  await admit(session, { image, name: expected.name, signed, requireSignature });
+}
+
+/** The answer of the store; undefined when it does not have what is needed to admit the image. */
+export async function foundIfAdmitted(
+  session: Session,
+  { image, expected }: Pick<AciOrigin, 'image' | 'expected'>,
+  known: ImageFacts,
+  request: CompleteRequest,
+): Promise<Found | undefined> {
+  checkExpected(expected, known);
+  const { requireSignature, pullPolicy } = request;
+  const { name } = known;
+  const signed = await signedNow(session, known, request);
+  let admission: Admission | undefined;
+  try {
+    admission = await admit(session, { image, name, signed, requireSignature });
+  } catch (error) {
+    // The remote may have a signature that was not there, or not wanted, at the time.
+    if (signed.signature === undefined && pullPolicy !== 'never') return undefined;
+    throw error;
+  }
+  if (admission === undefined) return undefined;
+  tellAdmission(session, { image, name }, admission);
+  const { verified, signers } = session.insecure.image ? known : admission;
+  const { lastUsedAt: _, ...record } = { ...known, verified, signers, signed };
+  if (verified !== known.verified || signed.signature !== known.signed?.signature) {
+    await session.store.updateImage(record, session.lease);
+  }
+  return foundInStore(session.store, record);
+}
+
+/** What was kept of a stored image, with the signature that the user names in place of its own. */
+async function signedNow(
+  { insecure }: Session,
+  { signed = { hashes: [] } }: ImageFacts,
+  { signature: path }: CompleteRequest,
+): Promise<SignedRecord> {
+  if (path === undefined || insecure.image) return signed;
+  return signedRecord(await readSignatureAt({ path, isOptional: false }), signed.hashes);
+}
+
+interface Remembered {
+  readonly remote?: RemoteRecord | undefined;
+  readonly known?: ImageFacts | undefined;
 }
 
 async function remembered(
   { store }: Session,
   key: string,
   { noStore }: CompleteRequest,
-): Promise<{ remote?: RemoteRecord | undefined; known?: ImageFacts | undefined }> {
+): Promise<Remembered> {
   if (noStore) return {};
   const remote = await store.readRemote(key);
   return { remote, known: remote === undefined ? undefined : await store.readWholeImage(remote.id) };
 }
 
-function announce({ insecure, emit }: Session, reference: UrlReference | FileReference): void {
-  const image = sourceOf(reference);
-  if (!insecure.image) {
-    throw new FetchError('ERR_SIGNATURE_REQUIRED', `${image}: this version cannot verify signatures yet`, {
-      stage: 'verify',
-      hint: 'fetch it unverified with --insecure-options=image',
-    });
-  }
-  emit({ event: 'image.started', image: reference.image, source: image });
-  const message = 'image signature verification has been disabled';
-  emit({ event: 'image.warning', image: reference.image, warning: 'unverified', message });
+function placeOf({ signature }: CompleteRequest, beside: SignaturePlace): SignaturePlace {
+  return signature === undefined ? beside : { kind: 'file', path: signature, isOptional: false };
 }
 
-interface AciArrival<T> {
-  readonly output: T;
-  /** In the ingest folder. */
-  readonly aciFile: string;
-}
-
-async function runFetchAci(
+/** Undefined when signatures are not looked at. */
+async function readUnlessInsecure(
   session: Session,
-  reference: UrlReference | FileReference,
-  { source, host }: { readonly source: FetchAciInput['source']; readonly host?: string | undefined },
+  place: SignaturePlace,
   signal: AbortSignal,
-): Promise<AciArrival<FetchAciOutput>> {
-  const { emit, runner, permits, lease } = session;
-  const id = { image: reference.image, blob: sourceOf(reference) };
-  const aciFile = join(lease.folder, `${randomUUID()}.aci`);
-  const counters = newBlobCounters();
-  const startedAt = performance.now();
-  let isStarted = false;
-  function onNote(note: TaskNote): void {
-    if (note.note === 'retry') {
-      const { attempt, delayMs, reason } = note;
-      emit({ event: 'blob.retry', ...id, attempt, delayMs, reason });
-    } else if (!isStarted) {
-      isStarted = true;
-      const { sizeBytes, resumedBytes } = note;
-      const readBytes = (): number => counters.read('wireBytes');
-      const isLocal = source.kind === 'file' || undefined;
-      emit({ event: 'blob.started', ...id, kind: 'aci', sizeBytes, resumedBytes, readBytes, isLocal });
-    }
-  }
-  const release = await permits.acquire({ host, memoryBytes: FETCH_TASK_BYTES }, signal);
-  try {
-    const output = await runner.run(
-      'fetchAci',
-      { source, aciFile, counters: counters.memory },
-      { signal, onNote },
-    );
-    if (output.status === 'fetched') {
-      const { downloadedBytes } = output;
-      const durationMs = Math.round(performance.now() - startedAt);
-      const sizeBytes = counters.read('wireBytes');
-      emit({ event: 'blob.done', ...id, kind: 'aci', sizeBytes, downloadedBytes, durationMs });
-    }
-    return { output, aciFile };
-  } catch (error) {
-    if (isStarted) emit({ event: 'blob.failed', ...id, kind: 'aci' });
-    await rm(aciFile, { force: true });
-    throw error;
-  } finally {
-    release();
-  }
+): Promise<SignatureFile | undefined> {
+  return session.insecure.image ? undefined : readSignatureFile(session, place, signal);
 }
 
-async function commitAci(
+async function completeSignature(
   session: Session,
-  reference: UrlReference | FileReference,
-  { output, aciFile }: AciArrival<FetchedAci>,
-): Promise<Found> {
-  const { store, lease } = session;
-  const id = `sha512-${output.sha512}` as ImageId;
-  const { downloadedBytes } = output;
-  try {
-    const manifest: AciManifest = parseAciManifest(Buffer.from(output.manifest.text));
-    const known = await store.readWholeImage(id);
-    if (known !== undefined && downloadedBytes === 0) return await foundInStore(store, known);
-    await store.commitAci(id, aciFile);
-    const { offset, sizeBytes } = output.manifest;
-    const record: ImageRecord = {
-      format: 1,
-      id,
-      name: manifest.name,
-      labels: labelsOf(manifest),
-      sizeBytes: output.sizeBytes,
-      manifest: { offset, sizeBytes },
-      source: sourceOf(reference),
-      importedAt: known?.importedAt ?? new Date().toISOString(),
-      latest: false,
-      verified: false,
-      signers: [],
-      blobs: [aciBlob(id)],
-    };
-    await store.commitImage(record, [{ blob: aciBlob(id), offset: 0, sizeBytes: output.sizeBytes }], lease);
-    const { name, labels, verified, signers } = record;
-    return {
-      status: 'fetched',
-      id,
-      name,
-      labels,
-      verified,
-      signers,
-      sizeBytes: output.sizeBytes,
-      downloadedBytes,
-    };
-  } finally {
-    await rm(aciFile, { force: true });
-  }
+  { signature: place }: AciOrigin,
+  early: SignatureFile | undefined,
+  signal: AbortSignal,
+): Promise<Exclude<SignatureFile, 'deferred'> | undefined> {
+  if (early !== 'deferred') return early;
+  return place.kind === 'url' ? readDeferredSignature(session, place.url, signal) : 'absent';
 }
 
-function unexpected304(reference: UrlReference): FetchError {
-  return new FetchError('ERR_HTTP_STATUS', `${sourceOf(reference)}: 304 to a request without conditions`, {
+async function hashesFor(signature: SignatureFile | undefined): Promise<readonly ContentHashRequest[]> {
+  if (signature === 'deferred') return DEFERRED_HASHES;
+  return signature === undefined || signature === 'absent' ? [] : hashesToKeep(signature.bytes);
+}
+
+function signedRecord(signature: SignatureFile | undefined, hashes: SignedRecord['hashes']): SignedRecord {
+  const isThere = typeof signature === 'object';
+  return isThere ? { signature: signature.bytes.toString('base64'), hashes } : { hashes };
+}
+
+function tellStart({ insecure, emit }: Session, image: string, source: string): void {
+  emit({ event: 'image.started', image, source });
+  if (!insecure.image) return;
+  const message = 'image signature verification has been disabled';
+  emit({ event: 'image.warning', image, warning: 'unverified', message });
+}
+
+function tellSignature(
+  { emit }: Session,
+  image: string,
+  place: SignaturePlace,
+  signature: SignatureFile | undefined,
+): void {
+  if (typeof signature !== 'object') return;
+  const source =
+    place.kind === 'url' ? sourceOf({ kind: 'url', image, url: place.url }) : `file://${place.path}`;
+  emit({ event: 'signature.fetched', image, source });
+}
+
+function notInStore(source: string, known: ImageFacts | undefined): FetchError {
+  if (known === undefined) {
+    return new FetchError('ERR_NOT_IN_STORE', `${source}: not in the store`, { stage: 'store' });
+  }
+  return new FetchError(
+    'ERR_SIGNATURE_REQUIRED',
+    `${source}: its signature cannot be checked from the store alone`,
+    {
+      stage: 'verify',
+      hint: 'fetch it again with --pull-policy=update',
+    },
+  );
+}
+
+/** The hashes that a signature at hand needs are computed with the content. */
+function missingHash(source: string): never {
+  throw new Error(`${source}: a hash that its signature needs was not computed`);
+}
+
+function unexpected304(source: string): FetchError {
+  return new FetchError('ERR_HTTP_STATUS', `${source}: 304 to a request without conditions`, {
     stage: 'download',
   });
 }

@@ -1,5 +1,6 @@
 /** Fetches a Docker or OCI image from wherever it is and converts it to one ACI while it arrives. */
 
+import { MAX_ACI_MANIFEST_BYTES } from '../aci/inspect.js';
 import { labelsOf } from '../aci/manifest.js';
 import { stringifyAciManifest } from '../aci/manifest-json.js';
 import { aciNameOf } from '../convert/appc-names.js';
@@ -44,6 +45,11 @@ export async function convertImage<Image extends ResolvedImage>(
 ): Promise<Found> {
   const { store, insecure, emit } = session;
   const { image, key, platform, request } = converting;
+  if (request.requireSignature) {
+    throw new FetchError('ERR_SIGNATURE_REQUIRED', 'docker images have no signature that could be verified', {
+      stage: 'verify',
+    });
+  }
   const remote = request.noStore ? undefined : await store.readRemote(key);
   const known = remote === undefined ? undefined : await store.readWholeImage(remote.id);
   if (known !== undefined && request.pullPolicy !== 'update') return foundInStore(store, known);
@@ -81,13 +87,18 @@ export async function convertImage<Image extends ResolvedImage>(
     manifestDigest: source.hasManifests ? resolved.digest : undefined,
     topLayerDigest: resolved.layers.at(-1)?.digest,
   });
+  const text = stringifyAciManifest(manifest);
+  if (Buffer.byteLength(text) > MAX_ACI_MANIFEST_BYTES) {
+    const problem = `the image config makes an ACI manifest of more than ${MAX_ACI_MANIFEST_BYTES} bytes`;
+    throw new FetchError('ERR_LIMIT', `${image}: ${problem}`, { stage: 'convert' });
+  }
   const assembled = await assembleImage(
     session,
     {
       image,
       layers: resolved.layers,
       originOf: source.originOf,
-      manifest: stringifyAciManifest(manifest),
+      manifest: text,
       noStore: request.noStore,
     },
     signal,

@@ -24,6 +24,8 @@ function registrySource(session: Session, reference: DockerReference): Convertib
   const registry = createRegistry(session.http, reference, {
     insecureHttp: session.insecure.http,
     retries: session.retries,
+    credential: async (signal) =>
+      session.credentials?.forRegistry(reference.registry, reference.repository, signal),
   });
   return {
     ...registry,
@@ -32,6 +34,7 @@ function registrySource(session: Session, reference: DockerReference): Convertib
     originOf: (layer) => ({
       kind: 'registry',
       request: () => registry.blobRequest(layer),
+      renewIfStale: registry.renewIfStale,
       refreshAuthorization: registry.refreshAuthorization,
     }),
   };

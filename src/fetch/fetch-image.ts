@@ -1,12 +1,13 @@
 /** Fetches one image, whatever kind of argument names it. */
 
 import { assertNever, FetchError } from '../errors.js';
-import type { ImageReference, NameReference } from '../types.js';
-import { fetchFile, fetchUrl } from './aci.js';
+import type { IdReference, ImageReference } from '../types.js';
+import { fetchFile, fetchUrl, foundIfAdmitted } from './aci.js';
 import { fetchDocker } from './docker.js';
 import { fetchLayout } from './layout.js';
+import { fetchByName } from './name.js';
 import type { CompleteRequest, Found, Session } from './session.js';
-import { findByName, findImage, foundInStore } from './stored.js';
+import { findImage, foundInStore } from './stored.js';
 
 /** Resolves when the image is in the store. */
 export async function fetchImage(
@@ -15,6 +16,11 @@ export async function fetchImage(
   request: CompleteRequest,
   signal: AbortSignal,
 ): Promise<Found> {
+  if (request.signature !== undefined && !isAci(reference)) {
+    throw new FetchError('ERR_USAGE', `${reference.image}: only ACIs have detached signatures`, {
+      stage: 'usage',
+    });
+  }
   switch (reference.kind) {
     case 'docker':
       return fetchDocker(session, reference, request, signal);
@@ -23,31 +29,33 @@ export async function fetchImage(
     case 'url':
       return fetchUrl(session, reference, request, signal);
     case 'file':
-      return fetchFile(session, reference, signal);
+      return fetchFile(session, reference, request, signal);
     case 'id':
-      return foundInStore(session.store, await findImage(session.store, reference));
+      return fetchById(session, reference, request);
     case 'name':
-      return fetchByName(session, reference, request);
+      return fetchByName(session, reference, request, signal);
     default:
       return assertNever(reference);
   }
 }
 
-async function fetchByName(
-  { store }: Session,
-  reference: NameReference,
-  { pullPolicy, noStore }: CompleteRequest,
-): Promise<Found> {
-  if (pullPolicy === 'never') return foundInStore(store, await findImage(store, reference));
-  const known =
-    noStore || pullPolicy === 'update' ? undefined : findByName((await store.listImages()).images, reference);
-  if (known !== undefined) return foundInStore(store, known);
+/** The digits of an ID vouch for the content; only who demands a signature has it checked. */
+async function fetchById(session: Session, reference: IdReference, request: CompleteRequest): Promise<Found> {
+  const known = await findImage(session.store, reference);
+  if (!request.requireSignature) return foundInStore(session.store, known);
+  const { image } = reference;
+  const found = await foundIfAdmitted(session, { image }, known, { ...request, pullPolicy: 'never' });
+  if (found !== undefined) return found;
   throw new FetchError(
-    'ERR_UNSUPPORTED',
-    `${reference.image}: this version cannot discover images by name yet`,
+    'ERR_SIGNATURE_REQUIRED',
+    `${image}: its signature cannot be checked from the store alone`,
     {
-      stage: 'resolve',
-      hint: 'name the URL of the image, or use one of the store with --pull-policy=new',
+      stage: 'verify',
     },
   );
+}
+
+/** Whether it names an ACI that is to be had somewhere. */
+function isAci({ kind }: ImageReference): boolean {
+  return kind === 'name' || kind === 'url' || kind === 'file';
 }

@@ -150,7 +150,7 @@ interface LayerFetch {
   readonly counters: BlobCounters;
 }
 
-/** Reads or downloads with a permit, and once more with a new token when the server says that the old one has expired. */
+/** Reads or downloads with a permit. */
 function fetchLayer(
   session: SessionBase,
   { layer, source, tarFile, indexFile, counters }: LayerFetch,
@@ -160,6 +160,7 @@ function fetchLayer(
   const { origin } = source;
   const id = { image: source.image, blob: layer.digest };
   let resumedBytes: number | undefined;
+  let shown: string | undefined;
 
   function onNote(note: TaskNote): void {
     if (note.note === 'retry') {
@@ -174,42 +175,55 @@ function fetchLayer(
     }
   }
 
-  function place(): { from: FetchLayerInput['source']; host?: string } {
-    if (origin.kind === 'file') return { from: origin };
+  function place(): FetchLayerInput['source'] {
+    if (origin.kind === 'file') return origin;
     const request = origin.request();
+    shown = request.authorization;
     const { httpOptions: http, retries } = session;
     const partialFile = store.layout.partialFile(layer.digest);
-    const from = { kind: 'registry', request: { ...request, http, retries }, partialFile } as const;
-    return { from, host: new URL(request.url).host };
+    return { kind: 'registry', request: { ...request, http, retries }, partialFile };
   }
 
   async function attempt(): Promise<LayerResult> {
-    const { from, host } = place();
+    const host = origin.kind === 'file' ? undefined : new URL(origin.request().url).host;
     const release = await permits.acquire({ host, memoryBytes: FETCH_TASK_BYTES }, signal);
-    const input = {
-      source: from,
-      digest: layer.digest,
-      sizeBytes: layer.sizeBytes,
-      priority: source.priority,
-      tarFile,
-      indexFile,
-      counters: counters.memory,
-    };
     try {
+      // The token may have grown old while the layer waited for its turn.
+      if (origin.kind === 'registry') await origin.renewIfStale(signal);
+      const input = {
+        source: place(),
+        digest: layer.digest,
+        sizeBytes: layer.sizeBytes,
+        priority: source.priority,
+        tarFile,
+        indexFile,
+        counters: counters.memory,
+      };
       return await runner.run('fetchLayer', input, { signal, onNote });
     } finally {
       release();
     }
   }
 
+  /** Goes on with a new token as often as one has brought something and then expired. */
+  async function fetchWhole(): Promise<LayerResult> {
+    for (let soFarBytes = -1; ; ) {
+      try {
+        return await attempt();
+      } catch (error) {
+        const wireBytes = counters.read('wireBytes');
+        const isRefused = isFetchError(error) && error.code === 'ERR_AUTH';
+        if (origin.kind === 'file' || !isRefused || wireBytes <= soFarBytes) throw error;
+        soFarBytes = wireBytes;
+        await origin.refreshAuthorization(signal, shown);
+      }
+    }
+  }
+
   async function run(): Promise<LayerResult> {
     const startedAt = performance.now();
     try {
-      const { downloadedBytes } = await attempt().catch(async (error: unknown) => {
-        if (origin.kind === 'file' || !isFetchError(error) || error.code !== 'ERR_AUTH') throw error;
-        await origin.refreshAuthorization(signal);
-        return attempt();
-      });
+      const { downloadedBytes } = await fetchWhole();
       const durationMs = Math.round(performance.now() - startedAt);
       const { sizeBytes } = layer;
       emit({ event: 'blob.done', ...id, kind: 'layer', sizeBytes, downloadedBytes, durationMs });

@@ -1,5 +1,6 @@
 /** What the fetchers of one engine share. */
 
+import type { CredentialSource } from '../config/credential-source.js';
 import type { EventSink } from '../events.js';
 import type { HttpClient, HttpOptions } from '../http/client.js';
 import type { BlobRequest } from '../registry/client.js';
@@ -18,6 +19,14 @@ export interface SessionBase {
   readonly http: HttpClient;
   readonly httpOptions: HttpOptions;
   readonly insecure: InsecureOptions;
+  /** Undefined: everything is asked for anonymously. */
+  readonly credentials: CredentialSource | undefined;
+  /** Folders whose `trustedkeys` are read, later ones override. */
+  readonly configDirs: readonly string[];
+  /** The one of them that keys are written to. */
+  readonly trustDir: string | undefined;
+  /** Trust the keys of a name that discovery finds. */
+  readonly trustKeysFromHttps: boolean;
   /** Further tries of every request. */
   readonly retries: number;
   readonly permits: Permits;
@@ -35,7 +44,10 @@ export interface RegistryOrigin {
   readonly kind: 'registry';
   /** Where it is; asked again after `refreshAuthorization`. */
   request(): BlobRequest;
-  refreshAuthorization(signal: AbortSignal): Promise<void>;
+  /** Sees to it that the `authorization` of the request holds for a while. */
+  renewIfStale(signal: AbortSignal): Promise<void>;
+  /** Brings another `authorization` than the one that was refused. */
+  refreshAuthorization(signal: AbortSignal, refused?: string): Promise<void>;
 }
 
 export interface LayerSource {
@@ -73,6 +85,7 @@ export interface LayerJobs {
 export interface CompleteRequest extends FetchRequest {
   readonly pullPolicy: PullPolicy;
   readonly noStore: boolean;
+  readonly requireSignature: boolean;
 }
 
 /** What a fetcher found: the image is in the store now. */

@@ -1,6 +1,8 @@
 /** HTTP over undici: redirects by policy, bounded waits, bodies as they are on the wire, typed errors. */
 
 import { Agent, buildConnector, type Dispatcher } from 'undici';
+import { authorizationHeaders } from '../auth/authorization.js';
+import type { Credential } from '../auth/credentials.js';
 import { abortedError, type FetchError, type Stage, throwIfAborted } from '../errors.js';
 import type { ResolveOverride } from '../types.js';
 import { networkError } from './errors.js';
@@ -37,14 +39,18 @@ export const DEFAULT_HTTP_OPTIONS: HttpOptions = {
 };
 
 export interface HttpRequest {
-  /** Default `GET`. */
-  readonly method?: 'GET' | 'HEAD' | undefined;
+  /** Default `GET`; a redirect of a `POST` is not followed. */
+  readonly method?: 'GET' | 'HEAD' | 'POST' | undefined;
   /** `accept-encoding` and `authorization` are not taken from here. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Sent to the origin of the URL only, and never again after a redirect has left it. */
   readonly authorization?: string | undefined;
   /** Refuse plain HTTP, also as the target of a redirect, where the client allows it. Default false. */
   readonly httpsOnly?: boolean | undefined;
+  /** Sent, and where needed signed anew, as `authorization` is; never over plain HTTP. */
+  readonly credential?: Credential | undefined;
+  /** Of a `POST`. */
+  readonly body?: string | undefined;
   readonly stage: Stage;
 }
 
@@ -54,6 +60,8 @@ export interface HttpResponse {
   readonly headers: Readonly<Record<string, string>>;
   /** Where the answer came from, after redirects. May be a signed URL: not for messages. */
   readonly url: string;
+  /** Whether it is from the host of the URL for sure: HTTPS all the way, with checked certificates. */
+  readonly isAuthenticated: boolean;
   /** Can be read once. Throws FetchErrors: ERR_NETWORK when it breaks, stalls or ends early, ERR_ABORTED. */
   readonly body: AsyncIterable<Buffer>;
   /** Gives up the body. Either this or a read of the body must happen, or the connection stays taken. */
@@ -84,9 +92,13 @@ export function createHttpClient(options: HttpOptions): HttpClient {
       const insecureHttp = options.insecureHttp && request.httpsOnly !== true;
       const policy = { insecureHttp, stage: request.stage };
       let hop = firstHop(url, policy);
+      let isAuthenticated = !options.insecureTls;
       for (;;) {
+        isAuthenticated &&= new URL(hop.url).protocol === 'https:';
         const response = await send(agent, options, hop, request, signal);
-        if (!isRedirect(response.status)) return response;
+        // What is posted may be a secret of the host that it was meant for.
+        if (!isRedirect(response.status) || request.method === 'POST')
+          return { ...response, isAuthenticated };
         await response.discard();
         hop = nextHop(hop, response.headers['location'], policy);
       }
@@ -118,18 +130,20 @@ async function send(
   hop: Hop,
   request: HttpRequest,
   signal: AbortSignal,
-): Promise<HttpResponse> {
+): Promise<Omit<HttpResponse, 'isAuthenticated'>> {
   throwIfAborted(signal);
   const url = new URL(hop.url);
   const failure = (cause: unknown): FetchError =>
     signal.aborted ? abortedError(signal.reason) : networkError(cause, url.host, request.stage);
+  const method = request.method ?? 'GET';
   let data: Dispatcher.ResponseData;
   try {
     data = await agent.request({
       origin: url.origin,
       path: url.pathname + url.search,
-      method: request.method ?? 'GET',
-      headers: headersOf(options, request, hop.sendsAuthorization),
+      method,
+      headers: headersOf(options, request, hop, method),
+      body: request.body ?? null,
       signal,
     });
   } catch (cause) {
@@ -146,12 +160,14 @@ async function send(
   };
 }
 
-function headersOf(options: HttpOptions, request: HttpRequest, withAuthorization: boolean) {
+function headersOf(options: HttpOptions, request: HttpRequest, hop: Hop, method: string) {
   const headers: Record<string, string> = { 'user-agent': options.userAgent };
   for (const [name, value] of Object.entries(request.headers ?? {})) headers[name.toLowerCase()] = value;
   delete headers['authorization'];
-  if (withAuthorization && request.authorization !== undefined) {
-    headers['authorization'] = request.authorization;
+  const { authorization, credential } = request;
+  if (hop.sendsAuthorization && authorization !== undefined) headers['authorization'] = authorization;
+  if (hop.sendsAuthorization && credential !== undefined) {
+    Object.assign(headers, authorizationHeaders(credential, { method, url: hop.url, nowMs: Date.now() }));
   }
   // Anything else lets a CDN compress a blob on the way, which then no longer has its digest.
   headers['accept-encoding'] = 'identity';

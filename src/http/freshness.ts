@@ -3,7 +3,17 @@
 import { parseHttpDate } from './date.js';
 
 /** Names in lower case, several values of one name joined with `, `. */
-type Headers = Readonly<Record<string, string | undefined>>;
+export type CacheHeaders = Readonly<Record<string, string | undefined>>;
+type Headers = CacheHeaders;
+
+const CACHE_HEADERS = ['etag', 'last-modified', 'cache-control', 'expires', 'vary', 'age', 'date'] as const;
+
+/** Those of an answer that matter here. */
+export function cacheHeadersOf(headers: Headers): CacheHeaders {
+  return Object.fromEntries(
+    CACHE_HEADERS.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])),
+  );
+}
 
 /** What is of use here; every other directive is ignored. */
 export interface CacheControl {

@@ -9,7 +9,7 @@ const SCHEME = 'docker://';
 
 /** The API host of Docker Hub. */
 export const HUB_REGISTRY = 'registry-1.docker.io';
-const HUB_NAMES: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io', HUB_REGISTRY]);
+export const HUB_NAMES: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io', HUB_REGISTRY]);
 
 const LABEL = /[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?/.source;
 const HOST = new RegExp(`^(${LABEL}(?:\\.${LABEL})*|\\[[0-9a-fA-F:.]+\\])(?::(\\d{1,5}))?$`);

@@ -7,6 +7,8 @@ export type Challenge =
       readonly realm: string;
       readonly service?: string | undefined;
       readonly scope?: string | undefined;
+      /** Why what was shown does not do (RFC 6750, 3.1): `invalid_token`, `insufficient_scope`. */
+      readonly error?: string | undefined;
     }
   | { readonly scheme: 'basic'; readonly realm?: string | undefined };
 
@@ -27,7 +29,8 @@ export function parseChallenge(header: string | undefined): Challenge | undefine
   for (const { scheme, parameters } of challenges) {
     const realm = parameters.get('realm');
     if (scheme !== 'bearer' || realm === undefined || realm === '') continue;
-    return { scheme, realm, service: parameters.get('service'), scope: parameters.get('scope') };
+    const [service, scope, error] = ['service', 'scope', 'error'].map((name) => parameters.get(name));
+    return { scheme, realm, service, scope, error };
   }
   const basic = challenges.find(({ scheme }) => scheme === 'basic');
   return basic === undefined ? undefined : { scheme: 'basic', realm: basic.parameters.get('realm') };

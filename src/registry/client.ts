@@ -1,5 +1,6 @@
 /** A repository of a registry (OCI distribution specification, Docker registry v2): what an image consists of. */
 
+import type { CredentialLookup } from '../auth/credentials.js';
 import { FetchError, isFetchError } from '../errors.js';
 import type { HttpClient } from '../http/client.js';
 import { type Retry, withRetry } from '../http/retry.js';
@@ -30,8 +31,8 @@ export interface RegistryOptions {
   /** Of each small request. Default 3. */
   readonly retries?: number | undefined;
   readonly onRetry?: ((retry: Retry) => void) | undefined;
-  /** `USER:PASSWORD`. Default: anonymous. */
-  readonly basicAuth?: string | undefined;
+  /** Called once, when the registry asks for a credential. Default: anonymous. */
+  readonly credential?: CredentialLookup | undefined;
 }
 
 export interface BlobRequest {
@@ -52,8 +53,13 @@ export interface Registry extends ImageSource {
   readConfig(image: Pick<ResolvedImage, 'config'>, signal: AbortSignal): Promise<Buffer>;
   /** What a worker needs to download a blob; meaningful after {@link resolve}. */
   blobRequest(descriptor: Pick<Descriptor, 'digest'>): BlobRequest;
-  /** Gets a new token after a blob was answered with 401; ask for {@link blobRequest} again afterwards. */
-  refreshAuthorization(signal: AbortSignal): Promise<void>;
+  /** Sees to it that the token of {@link blobRequest} holds for a while. */
+  renewIfStale(signal: AbortSignal): Promise<void>;
+  /**
+   * Gets a new token after a blob was answered with 401; ask for {@link blobRequest} again afterwards.
+   * @param refused the `authorization` of that request: when another one has brought a new token already, that will do
+   */
+  refreshAuthorization(signal: AbortSignal, refused?: string): Promise<void>;
 }
 
 /** Access to the repository of `reference`. Tokens and the scheme found are kept for as long as the value lives. */
@@ -158,7 +164,9 @@ export function createRegistry(
       url: connection.urlOf(blobPath(digest)),
       authorization: connection.authorization(),
     }),
-    refreshAuthorization: (signal) => retrying(signal, () => connection.reauthorize(signal)),
+    renewIfStale: (signal) => retrying(signal, () => connection.renewIfStale(signal)),
+    refreshAuthorization: (signal, refused) =>
+      retrying(signal, () => connection.reauthorize(refused, signal)),
   };
 }
 

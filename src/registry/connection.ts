@@ -1,20 +1,16 @@
 /** Requests to one repository of a registry: which scheme it speaks, and what it wants to see first. */
 
-import { FetchError, isFetchError, type Stage } from '../errors.js';
+import { type FetchError, isFetchError, type Stage } from '../errors.js';
 import type { HttpClient, HttpResponse } from '../http/client.js';
 import { isPlainHttpServer, readErrorText, statusError } from '../http/errors.js';
 import type { DockerReference } from '../types.js';
-import { type Challenge, parseChallenge } from './challenge.js';
-import { basicAuthorization, fetchToken } from './token.js';
+import { type Asked, type AuthorizerOptions, createAuthorizer, type Scheme } from './authorizer.js';
+import { parseChallenge } from './challenge.js';
 
 const STAGE: Stage = 'resolve';
 
-export interface ConnectionOptions {
-  /** Fall back to plain HTTP where the registry cannot be had over TLS, and take tokens over it. */
-  readonly insecureHttp: boolean;
-  /** `USER:PASSWORD`. Default: anonymous. */
-  readonly basicAuth?: string | undefined;
-}
+/** `insecureHttp` also means: fall back to plain HTTP where the registry cannot be had over TLS. */
+export type ConnectionOptions = AuthorizerOptions;
 
 export interface Connection {
   /** The absolute URL of a path below `/v2/`, with https until the registry has answered over something else. */
@@ -27,8 +23,13 @@ export interface Connection {
    * with.
    */
   get(path: string, request: ConnectionRequest, signal: AbortSignal): Promise<HttpResponse>;
-  /** A new token in place of one that has expired. Rejects with ERR_AUTH when there is none to be had. */
-  reauthorize(signal: AbortSignal): Promise<void>;
+  /** Sees to it that {@link authorization} holds for a while. */
+  renewIfStale(signal: AbortSignal): Promise<void>;
+  /**
+   * A new token in place of one that was refused; nothing is asked for when `refused` is no longer the one in use.
+   * Rejects with ERR_AUTH when there is none to be had.
+   */
+  reauthorize(refused: string | undefined, signal: AbortSignal): Promise<void>;
 }
 
 export interface ConnectionRequest {
@@ -49,18 +50,19 @@ export function createConnection(
   options: ConnectionOptions,
 ): Connection {
   const { registry, repository } = reference;
-  const { insecureHttp, basicAuth } = options;
-  let scheme: 'https' | 'http' | undefined;
-  let authorization: string | undefined;
-  let challenge: Challenge | undefined;
+  const { insecureHttp } = options;
+  const authorizer = createAuthorizer(http, reference, options);
+  let scheme: Scheme | undefined;
 
-  const urlWith = (chosen: 'https' | 'http', path: string): string => `${chosen}://${registry}/v2/${path}`;
+  const urlWith = (chosen: Scheme, path: string): string => `${chosen}://${registry}/v2/${path}`;
+  const authorization = (): string | undefined => authorizer.header(scheme ?? 'https');
 
-  async function requestWith(chosen: 'https' | 'http', path: string, wanted: Wanted, signal: AbortSignal) {
+  async function requestWith(chosen: Scheme, path: string, wanted: Wanted, signal: AbortSignal) {
     const { method, accept = '*/*', range } = wanted;
     const headers = { accept, ...(range !== undefined && { range }) };
     const url = urlWith(chosen, path);
-    const response = await http.request(url, { method, headers, authorization, stage: STAGE }, signal);
+    const own = { method, headers, authorization: authorizer.header(chosen), stage: STAGE };
+    const response = await http.request(url, own, signal);
     scheme = chosen;
     return response;
   }
@@ -88,58 +90,52 @@ export function createConnection(
     throw tlsFailure;
   }
 
-  async function answerChallenge(asked: Challenge | undefined, what: string, signal: AbortSignal) {
-    challenge = asked;
-    if (asked?.scheme === 'bearer') {
-      const scope = asked.scope ?? `repository:${repository}:pull`;
-      const token = await fetchToken(http, { ...asked, scope, basicAuth, insecureHttp }, signal);
-      authorization = `Bearer ${token}`;
-      return;
-    }
-    if (asked === undefined || basicAuth === undefined) throw denied(what);
-    authorization = basicAuthorization(basicAuth);
+  /** The challenge in an answer, whose body is not needed any more. */
+  async function challengeOf(response: HttpResponse, what: string): Promise<Asked> {
+    await response.discard();
+    const challenge = parseChallenge(response.headers['www-authenticate']);
+    // The registry may have redirected to its own plain HTTP, where anybody could have answered.
+    const over = new URL(response.url).protocol === 'https:' ? 'https' : 'http';
+    return { challenge, scheme: over, what };
   }
 
   return {
     urlOf: (path) => urlWith(scheme ?? 'https', path),
-    authorization: () => authorization,
+    authorization,
+    renewIfStale: authorizer.renewIfStale,
 
     async get(path, wanted, signal) {
       const { what } = wanted;
+      await authorizer.renewIfStale(signal);
+      const shown = authorization();
       let response = await request(path, wanted, signal);
       if (response.status === 401 && isFrom(response, registry)) {
-        const asked = parseChallenge(response.headers['www-authenticate']);
-        await response.discard();
-        await answerChallenge(asked, what, signal);
+        await authorizer.answer(await challengeOf(response, what), shown, signal);
         response = await request(path, wanted, signal);
       }
       if (response.status === 200 || (response.status === 206 && wanted.range !== undefined)) return response;
       const { status } = response;
       const failure = statusError(response, what, STAGE, await readErrorText(response));
-      throw status === 401 || status === 403 ? denied(what, failure) : failure;
+      if (status !== 401 && status !== 403) throw failure;
+      const asked = await challengeOf(response, what);
+      throw authorizer.denied(asked, { status, cause: failure });
     },
 
-    async reauthorize(signal) {
+    async reauthorize(refused, signal) {
+      if (refused !== undefined && refused !== authorization()) return;
+      const known = authorizer.lastAsked();
+      if (known !== undefined) return authorizer.answer(known, authorization(), signal);
       const what = `docker://${registry}/${repository}`;
-      authorization = undefined;
-      if (challenge !== undefined) return answerChallenge(challenge, what, signal);
       const response = await request('', {}, signal);
       if (response.status !== 401 || !isFrom(response, registry)) {
         const failure = statusError(response, what, STAGE, await readErrorText(response));
-        throw failure.retryable ? failure : denied(what, failure);
+        if (failure.retryable) throw failure;
+        const asked = { challenge: undefined, scheme: scheme ?? 'https', what } as const;
+        throw authorizer.denied(asked, { status: response.status, cause: failure });
       }
-      await response.discard();
-      await answerChallenge(parseChallenge(response.headers['www-authenticate']), what, signal);
+      await authorizer.answer(await challengeOf(response, what), undefined, signal);
     },
   };
-}
-
-/** Registries answer alike for what does not exist and for what may not be seen. */
-function denied(what: string, cause?: FetchError): FetchError {
-  return new FetchError('ERR_AUTH', `${what}: denied: the image does not exist or needs credentials`, {
-    stage: STAGE,
-    cause,
-  });
 }
 
 function isConnectionFailure(error: unknown): error is FetchError {

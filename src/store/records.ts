@@ -1,6 +1,9 @@
 /** The small JSON records of the store: images, their extents, and where images came from. */
 
+import type { AciDependency } from '../aci/manifest.js';
 import { FetchError } from '../errors.js';
+import type { CachedAnswer } from '../http/freshness.js';
+import type { KeptHash } from '../trust/signature.js';
 import type { ImageId, Labels } from '../types.js';
 import type { BlobName } from './layout.js';
 
@@ -21,8 +24,19 @@ export interface ImageRecord {
   readonly latest: boolean;
   readonly verified: boolean;
   readonly signers: readonly string[];
+  /** With what an ACI can be checked again, against the keys that are trusted then. */
+  readonly signed?: SignedRecord | undefined;
+  /** Of an ACI: what its manifest says that it needs. */
+  readonly dependencies?: readonly AciDependency[] | undefined;
   /** Every blob that the extents need. */
   readonly blobs: readonly BlobName[];
+}
+
+export interface SignedRecord {
+  /** The signature's file, base64; absent for an ACI without one. */
+  readonly signature?: string | undefined;
+  /** Over the ACI as it came. */
+  readonly hashes: readonly KeptHash[];
 }
 
 /** A part of an ACI: bytes of its own, or a range of a blob. All of them in order are exactly the ACI. */
@@ -39,8 +53,8 @@ export interface RemoteRecord {
   readonly checkedAt: string;
   /** Of the image manifest, for registries. */
   readonly manifestDigest?: string | undefined;
-  readonly etag?: string | undefined;
-  readonly lastModified?: string | undefined;
+  /** How long the answer of a URL may be used, and how to ask about it then; absent when nothing may be kept. */
+  readonly cached?: CachedAnswer | undefined;
 }
 
 /** What an unfinished download is of; its bytes are in the file beside it. */

@@ -44,6 +44,8 @@ export interface Store {
   commitAci(id: ImageId, aciFile: string): Promise<void>;
   /** Makes an image visible. @throws FetchError ERR_STORE_DAMAGED when a blob of it is not there */
   commitImage(record: ImageRecord, extents: readonly Extent[], lease: Lease): Promise<void>;
+  /** Writes the record of an image that is there anew. */
+  updateImage(record: ImageRecord, lease: Lease): Promise<void>;
   readImage(id: ImageId): Promise<ImageFacts | undefined>;
   /** Like `readImage`, but undefined too when it is damaged or a blob is gone: it then has to be fetched again. */
   readWholeImage(id: ImageId): Promise<ImageFacts | undefined>;
@@ -84,6 +86,10 @@ export async function openStore(dir: string): Promise<Store> {
       () => new Date(record.importedAt),
     );
     return { ...record, lastUsedAt };
+  }
+
+  function writeRecord(record: ImageRecord, lease: Lease): Promise<void> {
+    return writeFileDurably(layout.imageFile(record.id), `${JSON.stringify(record)}\n`, lease.folder);
   }
 
   async function listIds(): Promise<ImageId[]> {
@@ -142,8 +148,9 @@ export async function openStore(dir: string): Promise<Store> {
         throw new FetchError('ERR_STORE_DAMAGED', `a blob of image ${record.id} is gone`, { stage: 'store' });
       }
       await writeFileDurably(layout.extentsFile(record.id), formatExtents(extents), lease.folder);
-      await writeFileDurably(layout.imageFile(record.id), `${JSON.stringify(record)}\n`, lease.folder);
+      await writeRecord(record, lease);
     },
+    updateImage: writeRecord,
     readImage,
     async readWholeImage(id) {
       const image = await readImage(id).catch((error: unknown) => {

@@ -1,9 +1,12 @@
 /** The worker protocol: every task with its input and output, and the messages beside them. */
 
+import type { Credential } from '../auth/credentials.js';
 import type { WireError } from '../errors.js';
 import type { HttpOptions } from '../http/client.js';
+import type { CacheHeaders, Validators } from '../http/freshness.js';
 import type { ExtentPart } from '../store/parts.js';
 import type { Extent } from '../store/records.js';
+import type { ContentHashRequest, KeptHash } from '../trust/signature.js';
 import type { Digest, FileRange } from '../types.js';
 
 /** Task name to input and output. All of it is plain data; blob bytes stay in files. */
@@ -22,6 +25,8 @@ export interface BlobRequest {
   readonly url: string;
   /** Sent to the origin of `url` only. */
   readonly authorization?: string | undefined;
+  /** Sent to the origin of `url` only, over https only, and signed anew by every try. */
+  readonly credential?: Credential | undefined;
   readonly http: HttpOptions;
   /** Further tries after the first. */
   readonly retries: number;
@@ -70,26 +75,27 @@ export interface FetchAciInput {
         /** The bytes as they arrive; a `PartialRecord` beside it says what they are of. */
         readonly partialFile: string;
         /** Of the stored image; the server may answer that it has not changed. */
-        readonly validators: {
-          readonly etag?: string | undefined;
-          readonly lastModified?: string | undefined;
-        };
+        readonly validators: Validators;
       }
     | { readonly kind: 'file'; readonly path: string };
+  /** Computed over the bytes as they come, for signatures. */
+  readonly hashes: readonly ContentHashRequest[];
   readonly aciFile: string;
   readonly counters: SharedArrayBuffer;
 }
 
 export type FetchAciOutput =
-  | { readonly status: 'unchanged' }
+  | { readonly status: 'unchanged'; readonly headers: CacheHeaders }
   | {
       readonly status: 'fetched';
       readonly sha512: string;
       readonly sizeBytes: number;
       readonly manifest: { readonly text: string; readonly offset: number; readonly sizeBytes: number };
       readonly downloadedBytes: number;
-      readonly etag?: string | undefined;
-      readonly lastModified?: string | undefined;
+      /** Empty for a file. */
+      readonly headers: CacheHeaders;
+      /** What was asked for, and where the ACI is not compressed its SHA-512 in any case, which is that of its ID. */
+      readonly hashes: readonly KeptHash[];
     };
 
 /** A layer that is stored or being written; the assembler follows it through the counters. */

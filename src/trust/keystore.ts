@@ -40,18 +40,35 @@ const FINGERPRINT = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
  * @throws FetchError ERR_KEYSTORE_DAMAGED
  */
 export async function keysFor(name: string, configDirs: ConfigDirs): Promise<TrustedKey[]> {
-  const places = [
-    ...configDirs.map((configDir) => ({ configDir, prefix: undefined })),
-    ...configDirs.flatMap((configDir) => prefixesOf(name).map((prefix) => ({ configDir, prefix }))),
-  ];
   const trusted = new Map<string, KeystoreEntry>();
-  for (const { configDir, prefix } of places) {
+  for (const { configDir, prefix } of placesFor(name, configDirs)) {
     for (const entry of await entriesIn(configDir, prefix)) {
       if (entry.kind === 'key') trusted.set(entry.fingerprint, entry);
       else trusted.delete(entry.fingerprint);
     }
   }
   return Promise.all([...trusted.values()].map(readTrustedKey));
+}
+
+/** Whether a key is trusted for `prefix`; `ofKey` are all the files of that key. */
+export function isInEffect(prefix: Prefix, ofKey: readonly KeystoreEntry[], configDirs: ConfigDirs): boolean {
+  const decisive = placesFor(prefix, configDirs).flatMap((place) => entryAt(place, ofKey) ?? []);
+  return decisive.at(-1)?.kind === 'key';
+}
+
+type Place = Pick<KeystoreEntry, 'configDir' | 'prefix'>;
+
+function entryAt(place: Place, entries: readonly KeystoreEntry[]): KeystoreEntry | undefined {
+  return entries.find(({ configDir, prefix }) => configDir === place.configDir && prefix === place.prefix);
+}
+
+/** The folders that say who is trusted for a name (undefined: for every name), later ones overriding earlier ones. */
+function placesFor(name: string | undefined, configDirs: ConfigDirs): Place[] {
+  const prefixes = name === undefined ? [] : prefixesOf(name);
+  return [
+    ...configDirs.map((configDir) => ({ configDir, prefix: undefined })),
+    ...configDirs.flatMap((configDir) => prefixes.map((prefix) => ({ configDir, prefix }))),
+  ];
 }
 
 /** `a`, `a/b`, `a/b/c`; up to the first element that a folder cannot be named by. */
@@ -169,10 +186,28 @@ async function entriesIn(configDir: string, prefix: Prefix): Promise<KeystoreEnt
 
 function fileOf(configDir: string, prefix: Prefix, fingerprint: string): string {
   if (!FINGERPRINT.test(fingerprint)) throw usage(`"${fingerprint}" is not a fingerprint`);
-  if (prefix !== undefined && (!isAcIdentifier(prefix) || prefixesOf(prefix).at(-1) !== prefix)) {
-    throw usage(`"${prefix}" is not the beginning of an image name`);
-  }
+  if (prefix !== undefined) checkPrefix(prefix);
   return join(folderOf(configDir, prefix), fingerprint);
+}
+
+/** @throws FetchError ERR_USAGE for what no key can be trusted for */
+export function checkPrefix(prefix: string): void {
+  if (isAcIdentifier(prefix) && prefixesOf(prefix).at(-1) === prefix) return;
+  // `example.com/foo/*`, `https://example.com/foo` and `example.com/foo/` mean this.
+  const meant = prefix.replace(/^[a-z]+:\/\//, '').replace(/[/*]+$/, '');
+  const hint =
+    isAcIdentifier(meant) && meant !== prefix ? `for it and what is below it: ${meant}` : undefined;
+  throw usage(`${JSON.stringify(prefix)} is not the beginning of an image name`, hint);
+}
+
+/** A fingerprint in lower case, of any spelling that gpg and others show it in. @throws FetchError ERR_USAGE */
+export function parseFingerprint(text: string): string {
+  const fingerprint = text.replaceAll(/\s/g, '').toLowerCase().replace(/^0x/, '');
+  if (FINGERPRINT.test(fingerprint)) return fingerprint;
+  throw usage(
+    `${JSON.stringify(text)} is not a fingerprint`,
+    'it has 40 hex digits: aci trust list shows them',
+  );
 }
 
 function folderOf(configDir: string, prefix: Prefix): string {
@@ -239,6 +274,6 @@ function damaged(path: string, reason: string, cause?: unknown): FetchError {
   });
 }
 
-function usage(message: string): FetchError {
-  return new FetchError('ERR_USAGE', message, { stage: 'usage' });
+function usage(message: string, hint?: string): FetchError {
+  return new FetchError('ERR_USAGE', message, { stage: 'usage', hint });
 }

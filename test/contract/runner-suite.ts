@@ -171,7 +171,8 @@ export function describeRunner(name: string, create: () => Promise<TaskRunner>):
       for (let round = 0; round < 5; round += 1) {
         const notes: TaskNote[] = [];
         const source = { kind: 'file', path } as const;
-        const input = { source, aciFile: join(tempDir(), 'aci'), counters: newBlobCounters().memory };
+        const [aciFile, counters] = [join(tempDir(), 'aci'), newBlobCounters().memory];
+        const input = { source, hashes: [], aciFile, counters };
         const running = runner.run('fetchAci', input, {
           signal: NEVER,
           onNote: (note) => void notes.push(note),

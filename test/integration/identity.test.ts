@@ -20,7 +20,7 @@ import { layeredImage } from './support/layered-image.js';
 describe.runIf(isRoot() && requireTools(['docker-registry', 'skopeo', 'umoci', 'setfattr']))(
   'a real root file system',
   () => {
-    it('has one ID in ten fetches, with one worker and with four, alone and beside another image', async () => {
+    it('has one ID in four fetches, with one worker and with four, alone and beside another image', async () => {
       const [image, registry] = await Promise.all([layeredImage(), startDockerRegistry()]);
       const push = async (ref: string): Promise<string> => {
         const options = { layout: image.layout, ref, registryHost: registry.host };
@@ -29,7 +29,7 @@ describe.runIf(isRoot() && requireTools(['docker-registry', 'skopeo', 'umoci', '
       };
       const [plain, odd] = [await push(image.plainRef), await push(image.oddRef)];
       const found: string[] = [];
-      for (let round = 0; round < 10; round++) {
+      for (let round = 0; round < 4; round++) {
         // The other image shares layers with this one, and needs them whole.
         const images = round % 3 === 0 ? [plain] : [plain, odd];
         await withEngine({ workers: round % 2 === 0 ? 1 : 4 }, async (engine) => {
@@ -41,7 +41,7 @@ describe.runIf(isRoot() && requireTools(['docker-registry', 'skopeo', 'umoci', '
         });
       }
       await registry.close();
-      expect(found.length).toBe(16);
+      expect(found.length).toBe(6);
       expect(new Set(found).size).toBe(2);
     });
   },
@@ -102,9 +102,6 @@ describe('an image of a registry', () => {
         fault: { kind: 'delay', delayMs: 250 },
       });
       const runs: readonly (readonly [workers: number, plan: FaultPlan])[] = [
-        [1, []],
-        [2, []],
-        [8, []],
         [1, [late(0)]],
         [8, [late(-1)]],
         [2, [late(1), { match: '/blobs/', times: 3, fault: { kind: 'drop', afterBytes: 700 } }]],

@@ -9,6 +9,8 @@ export interface DockerRegistryOptions {
   /** Where the content lies. Default: a new temporary folder. */
   readonly dir?: string | undefined;
   readonly tls?: { readonly certPath: string; readonly keyPath: string } | undefined;
+  /** File with the users that it lets in, by bcrypt. Default: everybody. */
+  readonly htpasswd?: string | undefined;
 }
 
 export interface DockerRegistry {
@@ -33,6 +35,7 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
     storage: { filesystem: { rootdirectory: dir }, delete: { enabled: true } },
     // Deprecated, but for whoever pushes it all the same.
     compatibility: { schema1: { enabled: true } },
+    ...(options.htpasswd && { auth: { htpasswd: { realm: 'test', path: options.htpasswd } } }),
     http: { addr: '127.0.0.1:0', ...(tls === undefined ? {} : { tls }) },
   };
   // A YAML parser reads JSON.

@@ -1,6 +1,6 @@
 /** `aci config` */
 
-import { GLOBAL_OPTIONS, type ResolvedSettings } from '../../index.js';
+import { openCredentialSource, type ResolvedSettings, SETTING_OPTIONS } from '../../index.js';
 import { AciCommand } from '../command.js';
 import { tabTable } from '../format.js';
 import { CONFIG } from '../specs.js';
@@ -13,7 +13,11 @@ export class ConfigCommand extends AciCommand {
   }
 
   async run(resolved: ResolvedSettings): Promise<number> {
-    const { stdout } = this.context;
+    const { stdout, environment } = this.context;
+    const { settings } = resolved;
+    // Credentials are not shown, but what is wrong with their files is.
+    const onWarning = (warning: string): void => this.inform(settings, warning);
+    (await openCredentialSource({ settings, environment, onWarning })).close();
     if (resolved.settings.json) stdout.write(`${JSON.stringify(configRecord(resolved))}\n`);
     else stdout.write(renderConfig(resolved));
     return 0;
@@ -21,15 +25,22 @@ export class ConfigCommand extends AciCommand {
 }
 
 /** Every setting by the name of its option, with its value and where it came from. */
-export function configRecord({ settings, origins }: ResolvedSettings): Record<string, unknown> {
+export function configRecord({ settings, origins, files }: ResolvedSettings): Record<string, unknown> {
   return Object.fromEntries(
-    GLOBAL_OPTIONS.map(({ key, name }) => [name.slice(2), { value: settings[key], origin: origins[key] }]),
+    SETTING_OPTIONS.map(({ key, name }) => [
+      name.slice(2),
+      { value: settings[key], origin: origins[key], file: files[key] },
+    ]),
   );
 }
 
-/** The same as lines: name, value, origin. */
-export function renderConfig({ settings, origins }: ResolvedSettings): string {
+/** The same as lines: name, value, origin, and the file where there is one. */
+export function renderConfig({ settings, origins, files }: ResolvedSettings): string {
   return tabTable(
-    GLOBAL_OPTIONS.map(({ key, name }) => [name.slice(2), String(settings[key]), origins[key]]),
+    SETTING_OPTIONS.map(({ key, name }) => [
+      name.slice(2),
+      String(settings[key]),
+      files[key] === undefined ? origins[key] : `${origins[key]} ${files[key]}`,
+    ]),
   );
 }

@@ -2,13 +2,14 @@
 
 import { Option } from 'clipanion';
 import {
-  FetchError,
+  type Engine,
   type FetchOutcome,
   type FetchRequest,
+  type LoadedSettings,
   type OptionValues,
+  openCredentialSource,
   type PullPolicy,
   parsePlatform,
-  type ResolvedSettings,
   type Settings,
 } from '../../index.js';
 import { AciCommand, withEngine } from '../command.js';
@@ -28,18 +29,17 @@ export class FetchCommand extends AciCommand {
     super(FETCH);
   }
 
-  async run({ settings }: ResolvedSettings): Promise<number> {
-    const values = this.values(FETCH.options);
-    const requests = fetchRequests(this.images, values);
-    const { signal, stderr, environment } = this.context;
+  async run({ settings, layers }: LoadedSettings): Promise<number> {
+    const values = this.values(FETCH.options, layers);
+    const { signal, stderr, environment, signatures } = this.context;
+    const requests = fetchRequests(this.images, values, signatures);
     const reporter = createReporter({ settings, environment, stream: stderr, several: requests.length > 1 });
     try {
-      const outcomes = await withEngine(settings, reporter.onEvent, (engine) =>
-        engine.fetchAll(requests, {
-          signal,
-          onOutcome: this.#outcomeWriter(settings, values.full, requests.length, reporter),
-        }),
-      );
+      const onWarning = (warning: string): void => reporter.aside(() => this.inform(settings, warning));
+      const credentials = await openCredentialSource({ settings, environment, onWarning });
+      const onOutcome = this.#outcomeWriter(settings, values.full, requests.length, reporter);
+      const fetchAll = (engine: Engine) => engine.fetchAll(requests, { signal, onOutcome });
+      const outcomes = await withEngine(settings, reporter.onEvent, fetchAll, credentials);
       if (signal.aborted) throw abortedError(signal.reason);
       return exitCodeOfAll(outcomes.map(exitCodeOfOutcome));
     } finally {
@@ -70,18 +70,20 @@ export class FetchCommand extends AciCommand {
 }
 
 /** One request for each image argument. Throws ERR_USAGE for options that do not go together. */
-export function fetchRequests(images: readonly string[], values: FetchValues): FetchRequest[] {
+export function fetchRequests(
+  images: readonly string[],
+  values: FetchValues,
+  signatures: ReadonlyMap<number, string>,
+): FetchRequest[] {
   if (images.length === 0) throw usageError('fetch needs an image', 'try: aci help fetch');
-  if (values.signature !== undefined || values.requireSignature) {
-    throw new FetchError('ERR_UNSUPPORTED', 'signatures come with a later version', { stage: 'usage' });
-  }
   if (values.output !== undefined && images.length > 1) {
     throw usageError('--output takes one image only', 'try: aci help fetch');
   }
   const pullPolicy = pullPolicyOf(values);
   const platform = values.platform === undefined ? undefined : parsePlatform(values.platform);
-  const { noStore, output } = values;
-  return images.map((image) => ({ image, pullPolicy, noStore, platform, output }));
+  const { noStore, output, requireSignature, noDeps: noDependencies } = values;
+  const shared = { pullPolicy, noStore, platform, output, requireSignature, noDependencies };
+  return images.map((image, place) => ({ image, signature: signatures.get(place), ...shared }));
 }
 
 function pullPolicyOf({ pullPolicy, storeOnly, noStore }: FetchValues): PullPolicy {

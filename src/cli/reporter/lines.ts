@@ -28,7 +28,7 @@ export function downloadLine(kind: BlobKind, blob: string, image: string, severa
 }
 
 /**
- * A function from an event to the informational line it deserves on any reporter, if any; a line that was
+ * A function from an event to the informational line (or lines) it deserves on any reporter, if any; a line that was
  * there before is not given again.
  */
 export function informationalLines(several: boolean): (event: EngineEvent) => string | undefined {
@@ -43,6 +43,18 @@ export function informationalLines(several: boolean): (event: EngineEvent) => st
 
 function informationalLine(event: EngineEvent, several: boolean): string | undefined {
   switch (event.event) {
+    case 'image.searching':
+      return `aci: searching for app image ${printable(event.image)}`;
+    case 'signature.fetched':
+      return `Downloading signature from ${printable(event.source)}${imageSuffix(event.image, several)}`;
+    case 'signature.verified': {
+      const signers = event.signers.map((signer) => `\n  ${printable(signer)}`);
+      return `aci: signature verified${imageSuffix(event.image, several)}:${signers.join('')}`;
+    }
+    case 'key.trusted': {
+      const { fingerprint, prefix, image } = event;
+      return `aci: the key ${fingerprint} is trusted for ${prefix} now${imageSuffix(image, several)}`;
+    }
     case 'image.started':
       return `aci: fetching image from ${printable(event.source)}`;
     case 'image.warning':

@@ -1,12 +1,15 @@
 /** Command lines run in process: usage errors, help, version, settings. */
 
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { OUTPUT_CLOSED } from '../../../src/cli/context.js';
 import { cliUsage, runCli } from '../../../src/cli/run.js';
 import { COMMAND_SPECS } from '../../../src/cli/specs.js';
 import { nodeVersionProblem } from '../../../src/cli/version.js';
-import { GLOBAL_OPTIONS } from '../../../src/config/global-options.js';
+import { GLOBAL_OPTIONS, SETTING_OPTIONS } from '../../../src/config/global-options.js';
+import { makeFolders } from '../config/folders.js';
 
 async function aci(
   line: string | readonly string[],
@@ -53,8 +56,16 @@ describe('wrong usage', () => {
     ['fetch --pull-policy=never --no-store docker://a', '--no-store'],
     ['fetch --pull-policy=new --store-only docker://a', '--store-only'],
     ['fetch --output x.aci docker://a docker://b', '--output'],
-    ['fetch docker://a --signature x.asc', 'signatures come with a later version'],
-    ['fetch --require-signature docker://a', 'signatures come with a later version'],
+    ['fetch docker://a --signature x.asc', 'only ACIs have detached signatures'],
+    ['fetch --signature x.asc ./a.aci', '--signature must follow an image'],
+    ['fetch ./a.aci --signature', '--signature needs a value'],
+    ['fetch ./a.aci --signature=x --signature y', '--signature is there twice for one image'],
+    ['trust', 'trust needs --prefix'],
+    ['trust bogus', 'trust needs --prefix'],
+    ['trust --root', 'needs a PUBKEY'],
+    ['trust --root --prefix example.com k', '--prefix and --root'],
+    ['trust list k', 'trust list takes no argument "k"'],
+    ['trust rm', 'trust rm needs more arguments'],
     ['image list --fields id,colour', '--fields'],
     ['image list --order up', '--order'],
     ['image list extra', 'image list takes no argument "extra"'],
@@ -98,7 +109,7 @@ describe('aci config', () => {
     });
     expect(code).toBe(0);
     const config = JSON.parse(stdout);
-    expect(Object.keys(config)).toEqual(GLOBAL_OPTIONS.map(({ name }) => name.slice(2)));
+    expect(Object.keys(config)).toEqual(SETTING_OPTIONS.map(({ name }) => name.slice(2)));
     expect(config).toMatchObject({
       dir: { value: '/s', origin: 'flag' },
       workers: { value: 5, origin: 'environment' },
@@ -107,9 +118,50 @@ describe('aci config', () => {
     });
   });
 
+  test('tells the file of a setting that a file has', async () => {
+    const { root, folders } = makeFolders({
+      'user/aci.d/own.json': { rktKind: 'aci', rktVersion: 'v1', workers: 7, requireSignature: true },
+    });
+    const path = join(root, 'user/aci.d/own.json');
+    const options = `--user-config ${folders[2]?.path}`;
+    const config = JSON.parse((await aci(`config --json ${options}`)).stdout);
+    expect(config.workers).toEqual({ value: 7, origin: 'user', file: path });
+    expect((await aci(`config ${options}`)).stdout).toContain(`user ${path}\n`);
+    const { code, stderr } = await aci(`fetch docker://a ${options}`);
+    expect([code, stderr]).toEqual([6, expect.stringContaining('no signature that could be verified')]);
+  });
+
+  test('warns of credentials that others can read, without showing them', async () => {
+    const { root, folders } = makeFolders({
+      'user/auth.d/a.json': {
+        rktKind: 'auth',
+        rktVersion: 'v1',
+        domains: ['a.test'],
+        type: 'oauth',
+        credentials: { token: 'hunter2' },
+      },
+    });
+    chmodSync(join(root, 'user/auth.d/a.json'), 0o644);
+    const { code, stdout, stderr } = await aci(`config --json --user-config ${folders[2]?.path}`);
+    expect(code).toBe(0);
+    expect(stderr).toContain('user/auth.d/a.json: ');
+    expect(stdout + stderr).not.toContain('hunter2');
+  });
+
+  test('fails on a malformed file, naming file and field, whatever the command', async () => {
+    const { folders } = makeFolders({
+      'user/paths.d/a.json': { rktKind: 'paths', rktVersion: 'v1', data: [] },
+      'local/auth.d/a.json': { rktKind: 'auth', rktVersion: 'v1' },
+    });
+    const bad = await aci(`image list --user-config ${folders[2]?.path}`);
+    expect([bad.code, bad.stderr]).toEqual([2, expect.stringContaining('user/paths.d/a.json: data ')]);
+    const worse = await aci(`config --local-config ${folders[1]?.path}`);
+    expect([worse.code, worse.stderr]).toEqual([2, expect.stringContaining('auth.d/a.json: type ')]);
+  });
+
   test('prints a line for each setting', async () => {
     const { stdout } = await aci('config --quiet=false --trust-keys-from-https');
-    expect(stdout.trimEnd().split('\n')).toHaveLength(GLOBAL_OPTIONS.length);
+    expect(stdout.trimEnd().split('\n')).toHaveLength(SETTING_OPTIONS.length);
     expect(stdout).toMatch(/^trust-keys-from-https\ttrue\t+flag$/m);
     expect(stdout).toMatch(/^quiet\t+false\t+flag$/m);
   });

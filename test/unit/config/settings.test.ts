@@ -98,7 +98,11 @@ test('the engine gets the settings in its own form', () => {
     workers: 2,
     insecure: { http: true, image: false, tls: false, pubkey: false },
     resolve: [{ host: 'example.com', port: 443, address: '127.0.0.1', addressPort: 8443 }],
+    configDirs: ['/usr/lib/rkt', '/etc/rkt', '/home/ann/.config/aci'],
+    trustDir: '/home/ann/.config/aci',
+    trustKeysFromHttps: false,
     onEvent: undefined,
+    credentials: undefined,
   });
 });
 

@@ -130,6 +130,7 @@ describe('keys', () => {
     ]);
     expect(await discoverKeysOf(site, 'example.test/app')).toEqual({
       page: 'example.test',
+      isAuthenticated: false,
       prefix: 'example.test/app',
       urls: ['https://h/1', 'https://h/4'],
     });

@@ -51,6 +51,10 @@ async function setUp(faults: FaultPlan = [], retries = 0): Promise<Setup> {
     http: startClient(),
     httpOptions,
     insecure: { http: true, image: true, tls: false, pubkey: false },
+    credentials: undefined,
+    configDirs: [],
+    trustDir: undefined,
+    trustKeysFromHttps: false,
     retries,
     permits: createPermits({ connections: 4, connectionsPerHost: 4, memoryBytes: 2 ** 30 }),
     emit: (event) => void events.push(event),
@@ -61,6 +65,7 @@ async function setUp(faults: FaultPlan = [], retries = 0): Promise<Setup> {
     origin: {
       kind: 'registry',
       request: () => ({ url: `${registry.url}/v2/test/blobs/${big.digest}` }),
+      renewIfStale: async () => {},
       refreshAuthorization: async () => {},
       ...origin,
     },

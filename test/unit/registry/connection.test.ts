@@ -5,7 +5,19 @@ import { parseDockerReference } from '../../../src/reference/docker.js';
 import { createRegistry } from '../../../src/registry/client.js';
 import { makeCertificate, QUIET, startClient, startServer } from '../http/server.js';
 import { CONFIG, manifestText } from './images.js';
-import { AMD64, CONFIG_BLOB, registryAt, sendManifest, sendToken, serve, withTokens } from './registries.js';
+import {
+  AMD64,
+  CONFIG_BLOB,
+  lookup,
+  ME,
+  ME_BASIC,
+  registryAt,
+  secureRegistryAt,
+  sendManifest,
+  sendToken,
+  serve,
+  withTokens,
+} from './registries.js';
 
 describe('authentication', () => {
   it('gets an anonymous token once and keeps it', async () => {
@@ -35,25 +47,26 @@ describe('authentication', () => {
   });
 
   it('gives the user and password only to the token service', async () => {
-    const tokens = await startServer(sendToken);
+    const certificate = makeCertificate('reg.test');
+    const tokens = await startServer(sendToken, certificate);
     const server = await startServer(
       withTokens(serve({ 'team/app/manifests/v1': manifestText() }), () => tokens.origin),
+      certificate,
     );
-    await registryAt(server, undefined, { basicAuth: 'me:pass' }).resolve(AMD64, QUIET);
-    expect(tokens.requests[0]?.headers.authorization).toBe('Basic bWU6cGFzcw==');
+    await secureRegistryAt(server, { credential: lookup(ME) }).resolve(AMD64, QUIET);
+    expect(tokens.requests[0]?.headers.authorization).toBe(ME_BASIC);
     const seen = server.requests.map(({ headers }) => headers.authorization);
     expect(seen).toEqual([undefined, 'Bearer good']);
   });
 
   it('answers a Basic challenge when there are credentials, and gives up when there are none', async () => {
     const server = await startServer((request, response) => {
-      if (request.headers.authorization === 'Basic bWU6cGFzcw==')
-        return sendManifest(response, manifestText());
+      if (request.headers.authorization === ME_BASIC) return sendManifest(response, manifestText());
       response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
-    });
-    const image = await registryAt(server, undefined, { basicAuth: 'me:pass' }).resolve(AMD64, QUIET);
+    }, makeCertificate('reg.test'));
+    const image = await secureRegistryAt(server, { credential: lookup(ME) }).resolve(AMD64, QUIET);
     expect(image.layers).toHaveLength(1);
-    await expect(registryAt(server).resolve(AMD64, QUIET)).rejects.toMatchObject({ code: 'ERR_AUTH' });
+    await expect(secureRegistryAt(server).resolve(AMD64, QUIET)).rejects.toMatchObject({ code: 'ERR_AUTH' });
   });
 
   it.each([

@@ -1,6 +1,9 @@
 /** Small registries: handlers that serve documents, with or without tokens, and the client for them. */
 
 import type { ServerResponse } from 'node:http';
+import { expect } from 'vitest';
+import type { CredentialLookup, RegistryCredential } from '../../../src/auth/credentials.js';
+import { isFetchError } from '../../../src/errors.js';
 import { parseDockerReference } from '../../../src/reference/docker.js';
 import { createRegistry, type RegistryOptions } from '../../../src/registry/client.js';
 import type { Platform } from '../../../src/types.js';
@@ -36,6 +39,29 @@ export function registryAt(
   return createRegistry(startClient(), reference, { insecureHttp: true, ...options });
 }
 
+/** A registry over TLS, whose certificate is not checked; never plain HTTP. */
+export function secureRegistryAt(server: TestServer, options: Partial<RegistryOptions> = {}) {
+  const reference = parseDockerReference(`docker://${server.host}/team/app:v1`);
+  return createRegistry(startClient({ insecureTls: true, insecureHttp: false }), reference, {
+    insecureHttp: false,
+    ...options,
+  });
+}
+
+/** A registry over plain HTTP, by a client that would take its token service over anything. */
+export function plainRegistryAt(server: TestServer, credential: CredentialLookup) {
+  const reference = parseDockerReference(`docker://${server.host}/team/app:v1`);
+  return createRegistry(startClient({ insecureTls: true }), reference, { insecureHttp: true, credential });
+}
+
+/** The lookup that finds this credential. */
+export function lookup(credential: RegistryCredential): CredentialLookup {
+  return async () => ({ credential, source: '/etc/rkt/auth.d/x.json' });
+}
+
+export const ME = { kind: 'basic', user: 'me', password: 'pass' } as const;
+export const ME_BASIC = 'Basic bWU6cGFzcw==';
+
 /** Asks for a token of the token service, then answers with `inner`. */
 export function withTokens(
   inner: Handler,
@@ -50,3 +76,23 @@ export function withTokens(
 }
 
 export const sendToken: Handler = (_request, response) => void response.end('{"token":"good"}');
+
+/** The `Authorization` of every request. */
+export const shown = ({ requests }: TestServer) => requests.map(({ headers }) => headers.authorization);
+
+const SECRETS = [ME_BASIC, 'pass', 'REFRESH'];
+
+/** What the work fails with, which tells no secret. */
+export async function failure(
+  work: Promise<unknown>,
+): Promise<{ code: string; message: string; hint: string | undefined }> {
+  const error = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!isFetchError(error)) throw new Error('no error');
+  const { code, message, hint } = error;
+  const whole = JSON.stringify([message, hint, String(error.cause)]);
+  for (const secret of SECRETS) expect(whole).not.toContain(secret);
+  return { code, message, hint };
+}

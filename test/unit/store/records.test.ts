@@ -60,8 +60,13 @@ describe('a remote record', () => {
     id: idOf('a'),
     checkedAt: '2026-01-01T00:00:00.000Z',
     manifestDigest: digestOf('m'),
-    etag: '"x"',
-    lastModified: 'Thu, 01 Jan 2026 00:00:00 GMT',
+    cached: {
+      answeredAtMs: 1,
+      freshUntilMs: 2,
+      mustRevalidate: false,
+      etag: '"x"',
+      lastModified: 'Thu, 01 Jan 2026 00:00:00 GMT',
+    },
   };
 
   it('comes back from its text', () => {

@@ -156,12 +156,11 @@ describe('an answer of a remote', () => {
       source: 'docker://a',
       id: idOf('a'),
       checkedAt: 'now',
-      etag: '"1"',
     };
     expect(await store.readRemote('key')).toBeUndefined();
     await store.writeRemote('key', record, lease);
-    await store.writeRemote('key', { ...record, etag: '"2"' }, lease);
-    expect(await store.readRemote('key')).toEqual({ ...record, etag: '"2"' });
+    await store.writeRemote('key', { ...record, checkedAt: 'later' }, lease);
+    expect(await store.readRemote('key')).toEqual({ ...record, checkedAt: 'later' });
     expect(await store.readRemote('other')).toBeUndefined();
     expect(readdirSync(lease.folder)).toEqual(['owner.json']);
   });

@@ -1,5 +1,4 @@
 import { chmodSync, linkSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Certificate, createCertificate } from '../../support/certificates.js';
@@ -7,12 +6,10 @@ import { type DockerRegistry, startDockerRegistry } from '../../support/docker-r
 import { buildDockerImage, sha256 } from '../../support/images/docker.js';
 import { writeOciLayout } from '../../support/images/oci-layout.js';
 import { aciEnvironment, run, runTool, start } from '../../support/process.js';
-import { buildRootfs, copyTree } from '../../support/rootfs.js';
 import { pushLayout } from '../../support/skopeo.js';
 import { tempDir } from '../../support/temp.js';
-import { hasTool, isRoot, requireTools } from '../../support/tools.js';
+import { hasTool, requireTools } from '../../support/tools.js';
 import { describeTree, diffTrees } from '../../support/tree.js';
-import { umociInit, umociLayers, umociUnpack } from '../../support/umoci.js';
 
 const image = buildDockerImage({ layers: [[{ path: 'etc/hello', data: 'hello' }]], mediaTypes: 'oci' });
 
@@ -126,29 +123,5 @@ describe.runIf(requireTools(['docker-registry', 'openssl']))('the real registry 
     expect((await ask({ NODE_EXTRA_CA_CERTS: tls.certPath })).stdout).toBe('200\n');
     expect((await ask({})).code).not.toBe(0);
     await registry.close();
-  });
-});
-
-describe.runIf(isRoot() && requireTools(['umoci', 'setfattr']))('a real root file system', () => {
-  it('comes back from umoci as it went in, layer upon layer', async () => {
-    const { parts, dir } = await buildRootfs();
-    expect(parts.length).toBeGreaterThan(0);
-    const [layout, bundles] = [join(tempDir(), 'layout'), tempDir()];
-    await umociInit(layout);
-    const bundle = join(bundles, 'build');
-    await umociLayers(layout, 'rootfs', bundle, [
-      (rootfs) => copyTree(dir, rootfs),
-      async (rootfs) => {
-        await rm(join(rootfs, 'usr', 'bin'), { recursive: true });
-        mkdirSync(join(rootfs, 'usr', 'bin'));
-        writeFileSync(join(rootfs, 'usr', 'bin', 'new'), 'new', { mode: 0o755 });
-        await runTool('setfattr', ['-n', 'user.mark', '-v', 'yes', join(rootfs, 'usr', 'bin', 'new')]);
-      },
-    ]);
-    const unpacked = await umociUnpack(layout, 'rootfs', join(bundles, 'again'));
-    const tree = await describeTree(unpacked);
-    expect(tree.get('usr/bin/new')).toMatchObject({ xattrs: { 'user.mark': 'eWVz' } });
-    expect(tree.size).toBeGreaterThan(1000);
-    expect(diffTrees(await describeTree(join(bundle, 'rootfs')), tree, { ignore: ['mtime'] })).toEqual([]);
   });
 });

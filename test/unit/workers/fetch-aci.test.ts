@@ -40,7 +40,11 @@ interface Setup {
   leave(bytes: Buffer, record: object): void;
 }
 
-async function setUp(bytes: Buffer = ACI, faults: FaultPlan = []): Promise<Setup> {
+async function setUp(
+  bytes: Buffer = ACI,
+  faults: FaultPlan = [],
+  hashes: FetchAciInput['hashes'] = [],
+): Promise<Setup> {
   const server = await startAciServer({ faults });
   onTestFinished(() => server.close());
   const dir = tempDir('fetch-aci-');
@@ -51,7 +55,7 @@ async function setUp(bytes: Buffer = ACI, faults: FaultPlan = []): Promise<Setup
   const run = (source: FetchAciInput['source'], signal = NEVER): Promise<FetchAciOutput> =>
     inlineRunner.run(
       'fetchAci',
-      { source, aciFile, counters },
+      { source, aciFile, counters, hashes },
       { signal, onNote: (note) => void notes.push(note) },
     );
   const http = { ...DEFAULT_HTTP_OPTIONS, insecureHttp: true };
@@ -141,16 +145,22 @@ describe('fetchAci from a URL', () => {
   it('downloads it, with what the server says about it', async () => {
     const setup = await setUp(GZIP);
     const output = expectFetched(setup, await setup.fromUrl());
-    expect(output).toMatchObject({ downloadedBytes: GZIP.length, etag: etagOf(GZIP) });
-    expect(output.lastModified).toMatch(/GMT$/);
+    expect(output).toMatchObject({ downloadedBytes: GZIP.length, headers: { etag: etagOf(GZIP) } });
+    expect(output.headers['last-modified']).toMatch(/GMT$/);
     expect(setup.notes).toEqual([{ note: 'opened', sizeBytes: GZIP.length, resumedBytes: 0 }]);
   });
 
   it('says when it has not changed', async () => {
     const setup = await setUp();
-    expect(await setup.fromUrl({ etag: etagOf(ACI) })).toEqual({ status: 'unchanged' });
+    expect(await setup.fromUrl({ etag: etagOf(ACI) })).toMatchObject({
+      status: 'unchanged',
+      headers: { etag: etagOf(ACI) },
+    });
     const lastModified = new Date(Date.now() + 10_000).toUTCString();
-    expect(await setup.fromUrl({ lastModified })).toEqual({ status: 'unchanged' });
+    expect(await setup.fromUrl({ lastModified })).toMatchObject({
+      status: 'unchanged',
+      headers: { etag: etagOf(ACI) },
+    });
     expect(existsSync(setup.partialFile)).toBe(false);
     expectFetched(setup, await setup.fromUrl({ etag: '"another"', lastModified }));
   });
@@ -232,5 +242,53 @@ describe('fetchAci from a URL', () => {
     const setup = await setUp(ACI, faults);
     await expect(setup.fromUrl()).rejects.toMatchObject({ code });
     expect([existsSync(setup.partialFile), existsSync(`${setup.partialFile}.json`)]).toEqual([false, false]);
+  });
+});
+
+describe('the hashes for signatures', () => {
+  const trailer = Buffer.from('signed fields');
+  const salt = Buffer.from('salt');
+  const requests: FetchAciInput['hashes'] = [
+    { algorithm: 'sha512', trailers: [trailer.toString('base64')] },
+    { algorithm: 'sha256', trailers: [trailer.toString('base64')] },
+    { algorithm: 'sha512', salt: salt.toString('base64'), trailers: [trailer.toString('base64')] },
+  ];
+  const digestOf = (algorithm: string, ...parts: Uint8Array[]): string =>
+    createHash(algorithm).update(Buffer.concat(parts)).digest('hex');
+
+  it.each([
+    ['plain', ACI],
+    ['compressed', GZIP],
+  ])('are over a %s ACI as it comes', async (_, bytes) => {
+    const setup = await setUp(bytes, [], requests);
+    const { hashes } = expectFetched(setup, await setup.fromUrl());
+    expect(hashes.map(({ algorithm, digests }) => [algorithm, digests[0]?.digest])).toEqual([
+      ['sha512', digestOf('sha512', bytes, trailer)],
+      ['sha256', digestOf('sha256', bytes, trailer)],
+      ['sha512', digestOf('sha512', salt, bytes, trailer)],
+    ]);
+    expect(hashes.map(({ state }) => state !== undefined)).toEqual([true, false, true]);
+  });
+
+  it('are over the bytes of the last attempt, when the content changed in between', async () => {
+    const setup = await setUp(GZIP, [], requests.slice(0, 1));
+    setup.leave(GZIP.subarray(0, 1000), { etag: '"other"', totalBytes: GZIP.length, bootId: bootId() });
+    const { hashes } = expectFetched(setup, await setup.fromUrl());
+    expect(hashes[0]?.digests[0]?.digest).toBe(digestOf('sha512', GZIP, trailer));
+  });
+
+  it('keep the state of a plain ACI also where nobody asked', async () => {
+    const setup = await setUp();
+    const { hashes } = expectFetched(setup, await setup.fromUrl());
+    expect(hashes).toMatchObject([{ algorithm: 'sha512', digests: [] }]);
+    const compressed = await setUp(GZIP);
+    expect(expectFetched(compressed, await compressed.fromUrl()).hashes).toEqual([]);
+  });
+
+  it('count a file of a few bytes too', async () => {
+    const setup = await setUp(ACI, [], requests);
+    const path = join(tempDir(), 'tiny');
+    writeFileSync(path, 'x');
+    await expect(setup.fromFile(path)).rejects.toMatchObject({ code: 'ERR_TAR_INVALID' });
   });
 });

@@ -1,0 +1,154 @@
+/** The images that an ACI depends on: fetched by name, side by side, each once, down to those without dependencies. */
+
+import type { AciDependency } from '../aci/manifest.js';
+import { FetchError } from '../errors.js';
+import { parseNameReference } from '../reference/name.js';
+import type { ImageFacts } from '../store/store.js';
+import type { ImageId } from '../types.js';
+import { fetchByName } from './name.js';
+import type { CompleteRequest, Found, Session } from './session.js';
+
+export interface FoundDependencies {
+  /** In the order in which the manifests name them, those of the image itself first; each once. */
+  readonly ids: readonly ImageId[];
+  readonly downloadedBytes: number;
+}
+
+/** A chain that somebody makes up while it is asked for must end somewhere. */
+export const MAX_DEPENDENCIES = 1000;
+
+/** Fetches the image of one name; once for all who ask the same one. */
+export type DependencyFetcher = (
+  session: Session,
+  dependency: AciDependency,
+  request: CompleteRequest,
+  signal: AbortSignal,
+) => Promise<Found>;
+
+export function createDependencyFetcher(): DependencyFetcher {
+  const flights = new Map<string, Promise<Found>>();
+  return async (session, dependency, request, signal) => {
+    const image = nameOf(dependency);
+    const key = JSON.stringify([image, request.pullPolicy, request.noStore, request.requireSignature]);
+    const shared = flights.get(key);
+    // Bytes count for the one that came first.
+    if (shared !== undefined) return { ...(await shared), downloadedBytes: 0 };
+    const own = { ...request, image, signature: undefined, output: undefined };
+    const flight = fetchByName(session, parseNameReference(image), own, signal);
+    flights.set(key, flight);
+    return flight;
+  };
+}
+
+/**
+ * @throws FetchError ERR_DEPENDENCY_CYCLE, ERR_LIMIT for more than {@link MAX_DEPENDENCIES}, ERR_DIGEST_MISMATCH and ERR_SIZE_MISMATCH for another image than the manifest
+ * says, and what a fetch by name throws
+ */
+export async function fetchDependencies(
+  session: Session,
+  fetch: DependencyFetcher,
+  root: ImageId,
+  request: CompleteRequest,
+  signal: AbortSignal,
+): Promise<FoundDependencies> {
+  const edges = new Map<ImageId, readonly ImageId[]>();
+  const names = new Map<ImageId, string>();
+  let downloadedBytes = 0;
+
+  async function walk(id: ImageId): Promise<void> {
+    if (edges.has(id)) return;
+    edges.set(id, []);
+    const image = await session.store.readImage(id);
+    names.set(id, image?.name ?? id);
+    const dependencies = image?.dependencies ?? [];
+    if (Math.max(edges.size, dependencies.length) > MAX_DEPENDENCIES) throw tooMany(names.get(root) ?? root);
+    const found = await Promise.all(
+      dependencies.map(async (dependency) => {
+        const one = await fetchOne(image as ImageFacts, dependency);
+        downloadedBytes += one.downloadedBytes;
+        return one.id;
+      }),
+    );
+    edges.set(id, found);
+    await Promise.all(found.map(walk));
+  }
+
+  async function fetchOne(parent: ImageFacts, dependency: AciDependency): Promise<Found> {
+    try {
+      const found = await fetch(session, dependency, request, signal);
+      checkDependency(dependency, found);
+      return found;
+    } catch (error) {
+      throw ofDependency(parent, dependency, error);
+    }
+  }
+
+  await walk(root);
+  const cycle = findCycle(root, edges);
+  if (cycle !== undefined) {
+    const path = cycle.map((id) => names.get(id) ?? id).join(' -> ');
+    throw new FetchError('ERR_DEPENDENCY_CYCLE', `images depend on each other: ${path}`, {
+      stage: 'resolve',
+    });
+  }
+  return { ids: inOrder(root, edges), downloadedBytes };
+}
+
+function tooMany(name: string): FetchError {
+  return new FetchError('ERR_LIMIT', `${name}: more than ${MAX_DEPENDENCIES} dependencies`, {
+    stage: 'resolve',
+  });
+}
+
+/** `imageID` may be shortened, as rkt writes it; `size` is that of the uncompressed ACI. */
+function checkDependency({ imageID, size }: AciDependency, { id, sizeBytes }: Found): void {
+  if (imageID !== undefined && !id.startsWith(imageID.toLowerCase())) {
+    throw new FetchError('ERR_DIGEST_MISMATCH', `its image ID is ${id}, not ${imageID}`, { stage: 'verify' });
+  }
+  if (size !== undefined && size !== sizeBytes) {
+    throw new FetchError('ERR_SIZE_MISMATCH', `it has ${sizeBytes} bytes, not ${size}`, { stage: 'verify' });
+  }
+}
+
+function ofDependency(parent: ImageFacts, dependency: AciDependency, error: unknown): unknown {
+  if (!(error instanceof FetchError) || error.code === 'ERR_ABORTED') return error;
+  const { code, message, stage, hint } = error;
+  const text = `${nameOf(dependency)}, which ${parent.name} depends on: ${message}`;
+  return new FetchError(code, text, { stage, hint, cause: error });
+}
+
+/** As it would be asked for on the command line: `example.com/lib:1.0,os=linux`. */
+function nameOf({ imageName, labels = [] }: AciDependency): string {
+  const version = labels.find(({ name }) => name === 'version');
+  const others = labels.filter(({ name }) => name !== 'version');
+  const head = version === undefined ? imageName : `${imageName}:${version.value}`;
+  return [head, ...others.map(({ name, value }) => `${name}=${value}`)].join(',');
+}
+
+/** Pure: images that each depend on the next, the first again at the end; undefined when there are none. */
+export function findCycle<Id>(root: Id, edges: ReadonlyMap<Id, readonly Id[]>): Id[] | undefined {
+  const done = new Set<Id>();
+  const path: Id[] = [];
+  function visit(id: Id): Id[] | undefined {
+    const start = path.indexOf(id);
+    if (start !== -1) return [...path.slice(start), id];
+    if (done.has(id)) return undefined;
+    path.push(id);
+    for (const next of edges.get(id) ?? []) {
+      const cycle = visit(next);
+      if (cycle !== undefined) return cycle;
+    }
+    path.pop();
+    done.add(id);
+    return undefined;
+  }
+  return visit(root);
+}
+
+/** Level by level, without the root. */
+function inOrder(root: ImageId, edges: ReadonlyMap<ImageId, readonly ImageId[]>): ImageId[] {
+  const seen = new Set<ImageId>([root]);
+  for (const id of seen) for (const next of edges.get(id) ?? []) seen.add(next);
+  seen.delete(root);
+  return [...seen];
+}
