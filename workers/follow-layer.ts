@@ -25,8 +25,7 @@ const INDEX_READ_BYTES = 256 * 1024;
  */
 export function followLayer(files: LayerFiles, signal: AbortSignal): LayerFollower {
   const counters = blobCounters(files.counters);
-  const tarFd = openFirst(files.tarFiles);
-  const indexFd = openFirst(files.indexFiles);
+  const [tarFd, indexFd] = openFiles(files, () => counters.state() === 'failed');
   let indexOffset = 0;
   let rest = '';
   let lastEnd = 0;
@@ -36,9 +35,7 @@ export function followLayer(files: LayerFiles, signal: AbortSignal): LayerFollow
       const version = counters.version();
       if (isReady()) return;
       throwIfAborted(signal);
-      if (counters.state() === 'failed') {
-        throw new FetchError('ERR_ABORTED', `layer ${files.digest} failed`, { stage: 'convert' });
-      }
+      if (counters.state() === 'failed') throw layerFailed(files);
       await counters.changed(version);
     }
   }
@@ -109,6 +106,22 @@ export function followLayer(files: LayerFiles, signal: AbortSignal): LayerFollow
       closeSync(indexFd);
     },
   };
+}
+
+/** A layer that has failed is gone, and its own task tells why. */
+function openFiles(files: LayerFiles, hasFailed: () => boolean): [tarFd: number, indexFd: number] {
+  const fds: number[] = [];
+  try {
+    for (const paths of [files.tarFiles, files.indexFiles]) fds.push(openFirst(paths));
+    return fds as [number, number];
+  } catch (error) {
+    for (const fd of fds) closeSync(fd);
+    throw hasFailed() ? layerFailed(files) : error;
+  }
+}
+
+function layerFailed({ digest }: LayerFiles): FetchError {
+  return new FetchError('ERR_ABORTED', `layer ${digest} failed`, { stage: 'convert' });
 }
 
 function openFirst(paths: readonly string[]): number {

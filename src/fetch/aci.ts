@@ -3,6 +3,7 @@
 import { rm } from 'node:fs/promises';
 import { FetchError } from '../errors.js';
 import { cachedAnswerOf, isFresh, refresh } from '../http/freshness.js';
+import { removeIfFull } from '../store/files.js';
 import type { RemoteRecord, SignedRecord } from '../store/records.js';
 import type { ImageFacts } from '../store/store.js';
 import { hashesToKeep } from '../trust/check.js';
@@ -97,6 +98,9 @@ export async function fetchRemoteAci(
     if (request.noStore) await rm(store.layout.partialFile(key), { force: true });
     const current = await remembered(session, key, request);
     return await download(session, { ...origin, key, source, ...current }, request, signal);
+  } catch (error) {
+    await removeIfFull(store.layout.partialFile(key), error);
+    throw error;
   } finally {
     await lock.release();
   }

@@ -5,7 +5,7 @@ import { DEFAULT_RETRIES } from '../http/retry.js';
 import {
   addKey,
   checkPrefix,
-  isInEffect,
+  entryInEffect,
   type KeystoreEntry,
   listKeys,
   type Prefix,
@@ -81,7 +81,7 @@ export interface Keyring {
   listTrustedKeys(): Promise<ListedKey[]>;
   /**
    * Takes the trust in a key back, at one place or at all. Rejects with ERR_NOT_FOUND where it is not trusted; it may
-   * still be by files of later folders, which are not changed.
+   * still be by files of later folders, of shorter prefixes or for every name, which are not changed.
    */
   untrustKey(fingerprint: string, place?: TrustPlace): Promise<UntrustedKey>;
 }
@@ -161,7 +161,7 @@ async function listed(
   const file = there.findLast(({ kind }) => kind === 'key');
   const key = file === undefined ? undefined : await readTrustedKey(file);
   const { fingerprint, prefix, path } = last;
-  const isTrusted = isInEffect(prefix, ofKey, folders);
+  const isTrusted = entryInEffect(prefix, ofKey, folders) !== undefined;
   const status = !isTrusted ? 'disabled' : key?.problem === undefined ? 'trusted' : 'unusable';
   return { fingerprint, prefix, status, path, key };
 }

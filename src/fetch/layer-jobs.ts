@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFetchError, storageError } from '../errors.js';
+import { removeIfFull } from '../store/files.js';
 import { layerBlob } from '../store/layout.js';
 import type { FetchLayerInput, LayerFiles, TaskNote } from '../tasks/contract.js';
 import { type BlobCounters, newBlobCounters } from '../tasks/counters.js';
@@ -129,6 +130,7 @@ async function openLayer(
         return result;
       } catch (error) {
         counters.setState('failed');
+        await removeIfFull(store.layout.partialFile(layer.digest), error);
         throw error;
       } finally {
         await discard();

@@ -50,10 +50,16 @@ export async function keysFor(name: string, configDirs: ConfigDirs): Promise<Tru
   return Promise.all([...trusted.values()].map(readTrustedKey));
 }
 
-/** Whether a key is trusted for `prefix`; `ofKey` are all the files of that key. */
-export function isInEffect(prefix: Prefix, ofKey: readonly KeystoreEntry[], configDirs: ConfigDirs): boolean {
-  const decisive = placesFor(prefix, configDirs).flatMap((place) => entryAt(place, ofKey) ?? []);
-  return decisive.at(-1)?.kind === 'key';
+/** The file by which a key is trusted for `prefix`, if it is; `ofKey` are all the files of that key. */
+export function entryInEffect(
+  prefix: Prefix,
+  ofKey: readonly KeystoreEntry[],
+  configDirs: ConfigDirs,
+): KeystoreEntry | undefined {
+  const last = placesFor(prefix, configDirs)
+    .flatMap((place) => entryAt(place, ofKey) ?? [])
+    .at(-1);
+  return last?.kind === 'key' ? last : undefined;
 }
 
 type Place = Pick<KeystoreEntry, 'configDir' | 'prefix'>;
@@ -131,7 +137,7 @@ export interface RemovedKey {
   readonly removed: readonly string[];
   /** Empty files that were written, because a folder that is not written to has the key. */
   readonly disabled: readonly string[];
-  /** Files of later folders, which still trust the key. */
+  /** Files that still trust the key for what was asked: of later folders, of shorter prefixes, or for every name. */
   readonly remaining: readonly string[];
 }
 
@@ -146,11 +152,12 @@ export async function removeKey(
   configDirs: ConfigDirs,
   configDir: string,
 ): Promise<RemovedKey> {
-  const isMeant = (entry: KeystoreEntry): boolean =>
-    entry.fingerprint === fingerprint && (place === 'everywhere' || entry.prefix === place.prefix);
-  const entries = (await listKeys(configDirs)).filter(isMeant);
-  const result = { removed: [] as string[], disabled: [] as string[], remaining: [] as string[] };
-  for (const prefix of new Set(entries.map((entry) => entry.prefix))) {
+  const ofKey = async (): Promise<KeystoreEntry[]> =>
+    (await listKeys(configDirs)).filter((entry) => entry.fingerprint === fingerprint);
+  const entries = await ofKey();
+  const prefixes = place === 'everywhere' ? new Set(entries.map(({ prefix }) => prefix)) : [place.prefix];
+  const result = { removed: [] as string[], disabled: [] as string[] };
+  for (const prefix of prefixes) {
     const there = entries.filter((entry) => entry.prefix === prefix);
     const own = configDirs.indexOf(configDir);
     const placeOf = (entry: KeystoreEntry): number => configDirs.indexOf(entry.configDir);
@@ -165,10 +172,10 @@ export async function removeKey(
       await removeFile(path);
       result.removed.push(path);
     }
-    const later = there.filter((entry) => placeOf(entry) > own && entry.kind === 'key');
-    result.remaining.push(...later.map((entry) => entry.path));
   }
-  return result;
+  const left = await ofKey();
+  const remaining = [...prefixes].flatMap((prefix) => entryInEffect(prefix, left, configDirs)?.path ?? []);
+  return { ...result, remaining: [...new Set(remaining)] };
 }
 
 async function entriesIn(configDir: string, prefix: Prefix): Promise<KeystoreEntry[]> {

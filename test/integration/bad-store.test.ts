@@ -86,6 +86,7 @@ describe('a store that is full', () => {
     const before = storeListing(dir);
     expectFailure(await fetchBig(), named('big'), 'ERR_NO_SPACE');
     expect(storeListing(dir)).toEqual(before);
+    expect(partialFiles(dir)).toEqual(new Map());
     expect((await aci(['image', 'list', '--json'], { dir })).stdout).toContain(smallId);
   }
 

@@ -34,6 +34,7 @@ export class TrustRmCommand extends AciCommand {
 
 function stillTrusted({ remaining, fingerprint }: UntrustedKey): FetchError {
   const message = `the key ${fingerprint} is still trusted by ${remaining.join(', ')}`;
-  const hint = 'that configuration is not changed by this user; remove the file';
+  const hint =
+    'aci trust rm without --prefix takes it from every place that this user writes to; remove other files';
   return new FetchError('ERR_PERMISSION', message, { stage: 'store', hint });
 }

@@ -288,10 +288,22 @@ describe('removing a key', () => {
 
   it('removes its file in the folder that is written to', async () => {
     const path = trust(local, 'example.com', one);
-    trust(local, undefined, one);
+    trust(local, 'example.org', one);
     expect(await remove({ prefix: 'example.com' })).toEqual({ removed: [path], disabled: [], remaining: [] });
     expect(existsSync(path)).toBe(false);
-    expect(await trustedFor('example.com')).toEqual(['one']);
+    expect(await trustedFor('example.com')).toEqual([]);
+    expect(await trustedFor('example.org')).toEqual(['one']);
+  });
+
+  it('says what trusts it all the same: a shorter prefix, or every name', async () => {
+    const path = trust(local, 'example.com/app', one);
+    const shorter = trust(local, 'example.com', one);
+    const place = { prefix: 'example.com/app' };
+    expect(await remove(place)).toEqual({ removed: [path], disabled: [], remaining: [shorter] });
+    expect(await remove(place)).toEqual({ removed: [], disabled: [], remaining: [shorter] });
+    expect(await remove({ prefix: 'example.com' })).toMatchObject({ removed: [shorter], remaining: [] });
+    const root = trust(system, undefined, one);
+    expect(await remove(place)).toEqual({ removed: [], disabled: [], remaining: [root] });
   });
 
   it('disables one of the system with an empty file', async () => {

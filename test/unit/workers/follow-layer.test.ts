@@ -1,6 +1,6 @@
 /** A converted layer, read while it may still be growing. */
 
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { formatIndexLine, type IndexEntry } from '../../../src/convert/layer-index.js';
@@ -169,7 +169,13 @@ describe('a follower', () => {
     follower.read(target, 0, 7);
     expect(target.toString()).toBe('content');
     follower.close();
-    const missing = { ...files, tarFiles: [gone] };
+    const missing = { ...files, indexFiles: [gone] };
+    const openFiles = (): number => readdirSync('/proc/self/fd').length;
+    const before = openFiles();
     expect(() => followLayer(missing, NEVER)).toThrow(expect.objectContaining(damaged));
+    // What a failed layer had is removed, maybe before anybody has begun to follow it.
+    counters.setState('failed');
+    expect(() => followLayer(missing, NEVER)).toThrow(expect.objectContaining({ code: 'ERR_ABORTED' }));
+    expect(openFiles()).toBe(before);
   });
 });
