@@ -4,8 +4,10 @@ import { type BitReader, checkEnd } from './bzip2-bits.js';
 import { type Codes, GROUP_SYMBOLS, LOOKUP_BITS, longCode } from './bzip2-codes.js';
 
 export interface Block {
-  /** One byte each in the low bits, for the most of what blocks of this stream hold; links above them later. */
+  /** One byte each in the low bits; links above them later. */
   readonly table: Uint32Array;
+  /** The most that blocks of this stream hold. */
+  maxBytes: number;
   /** The bytes of the block: those so far, then all. */
   length: number;
   /** How often each byte is in it, then where the byte's part of the sorted block begins. */
@@ -21,9 +23,13 @@ export interface Block {
   isComplete: boolean;
 }
 
-export function createBlock(maxBytes: number): Block {
+export const LEVEL_BYTES = 100_000;
+
+/** For streams of every level: one for each could be 3.6 MB for each 14 bytes of input. */
+export function createBlock(): Block {
   return {
-    table: new Uint32Array(maxBytes),
+    table: new Uint32Array(9 * LEVEL_BYTES),
+    maxBytes: 0,
     length: 0,
     counts: new Uint32Array(256),
     recent: new Uint8Array(256),
@@ -56,7 +62,7 @@ export function readGroup(bits: BitReader, codes: Codes, block: Block): void {
   const firstLookup = codeTable << LOOKUP_BITS;
   const { lookup } = codes;
   const { bytes } = bits;
-  const { table, counts, recent, endSymbol } = block;
+  const { table, maxBytes, counts, recent, endSymbol } = block;
   let { length, runLength, runDigit } = block;
   let { at } = bits;
   block.groups += 1;
@@ -78,7 +84,7 @@ export function readGroup(bits: BitReader, codes: Codes, block: Block): void {
       // A digit, 1 or 2, of a number whose lowest digit is first.
       runLength += runDigit << symbol;
       runDigit <<= 1;
-      if (runLength > table.length - length) throw new Error('more in a block than fits');
+      if (runLength > maxBytes - length) throw new Error('more in a block than fits');
       continue;
     }
     if (runLength > 0) {
@@ -93,7 +99,7 @@ export function readGroup(bits: BitReader, codes: Codes, block: Block): void {
       block.isComplete = true;
       break;
     }
-    if (length === table.length) throw new Error('more in a block than fits');
+    if (length === maxBytes) throw new Error('more in a block than fits');
     let place = symbol - 1;
     const value = recent[place] as number;
     if (place > 32) recent.copyWithin(1, 0, place);

@@ -13,6 +13,7 @@ import {
   type Block,
   createBlock,
   expand,
+  LEVEL_BYTES,
   linkBytes,
   MAX_GROUP_BYTES,
   readGroup,
@@ -30,7 +31,6 @@ const STREAM_MAGIC = 0x425a68;
 /** The digits of pi and of its square root, each in two halves. */
 const BLOCK_MAGIC = [0x314159, 0x265359] as const;
 const END_MAGIC = [0x177245, 0x385090] as const;
-const LEVEL_BYTES = 100_000;
 const OUTPUT_BYTES = 256 * 1024;
 
 /** Some milliseconds of each. */
@@ -45,7 +45,7 @@ interface Decoder {
   readonly codes: Codes;
   readonly output: Buffer;
   readonly onOutput: Output;
-  block: Block;
+  readonly block: Block;
 }
 
 /** Streams one after another are one (as pbzip2 writes them); zeros after the last are ignored. */
@@ -56,7 +56,7 @@ export function bzip2Stage(onOutput: Output): Stage {
       codes: createCodes(),
       output: Buffer.allocUnsafeSlow(OUTPUT_BYTES),
       onOutput,
-      block: createBlock(0),
+      block: createBlock(),
     };
     do yield* inflateStream(decoder);
     while (yield* hasAnotherStream(decoder.bits));
@@ -71,7 +71,7 @@ function* inflateStream(decoder: Decoder): Steps {
   const level = takeBits(bits, 8) - '0'.charCodeAt(0);
   if (level < 1 || level > 9) throw new Error('a stream of no size of blocks');
   checkEnd(bits);
-  if (decoder.block.table.length !== level * LEVEL_BYTES) decoder.block = createBlock(level * LEVEL_BYTES);
+  decoder.block.maxBytes = level * LEVEL_BYTES;
   let streamCrc = 0;
   for (;;) {
     yield* need(bits, MAX_BLOCK_HEADER_BYTES + MAX_CODES_BYTES);

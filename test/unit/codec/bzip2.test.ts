@@ -145,6 +145,15 @@ describe('bzip2 streams', () => {
       expect((await inflate(pieces)).toString()).toBe('xxx');
   });
 
+  it('may be thousands of nothing, of changing sizes of blocks, and take no time', async () => {
+    const small = Buffer.from(NOTHING);
+    small.write('1', 3);
+    const pair = Buffer.concat([NOTHING, small]);
+    const startedAt = performance.now();
+    expect(await inflate([Buffer.concat(Array.from({ length: 2500 }, () => pair))])).toHaveLength(0);
+    expect(performance.now() - startedAt).toBeLessThan(1000);
+  });
+
   it.runIf(requireTools(['bzip2']))('may have blocks of different sizes', async () => {
     const random = createRandom(3);
     const parts = [random.text(250_000), random.bytes(120_000), random.text(1_000_000), Buffer.alloc(70_000)];
