@@ -6,6 +6,7 @@ import { BLOCK_BYTES, paddedBytes, type TarEntry } from './entry.js';
 import { parsePax } from './pax.js';
 import {
   checkCount,
+  checkHoles,
   continuedTable,
   createDataMapReader,
   createSparseFiller,
@@ -64,6 +65,8 @@ export function createTarParser(handler: TarHandler): TarParser {
   let sparse: SparseEntry | undefined;
   let mapReader = createDataMapReader();
   let filler: ReturnType<typeof createSparseFiller> | undefined;
+  /** Of all sparse files so far. */
+  let holeBytes = 0;
 
   function beginExtension(typeFlag: string, sizeBytes: number): void {
     if (sizeBytes > MAX_EXTENSION_BYTES) {
@@ -130,6 +133,8 @@ export function createTarParser(handler: TarHandler): TarParser {
 
   function beginFilling({ entry, realBytes, pieces }: SparseEntry, storedBytes: number): void {
     filler = createSparseFiller(pieces, storedBytes, realBytes, handler.data);
+    holeBytes += realBytes - storedBytes;
+    checkHoles(holeBytes, position + storedBytes);
     sparse = undefined;
     beginContent({ ...entry, sizeBytes: realBytes }, storedBytes);
   }

@@ -15,6 +15,7 @@ const SPARSE_PAIR = new Set(['GNU.sparse.offset', 'GNU.sparse.numbytes']);
 /** @throws FetchError ERR_TAR_INVALID */
 export function parsePax(body: Buffer): PaxRecords {
   const records: PaxRecords = new Map();
+  const sparseNumbers: ByteString[] = [];
   const text = body.toString('latin1');
   for (let at = 0; at < text.length; ) {
     const space = text.indexOf(' ', at);
@@ -33,11 +34,11 @@ export function parsePax(body: Buffer): PaxRecords {
     const value = text.slice(equals + 1, end - 1);
     if (key === '') throw invalid('a record without a name');
     if (key.includes('\0') || (TEXT_KEYS.has(key) && value.includes('\0'))) throw invalid('a NUL in a text');
-    if (SPARSE_PAIR.has(key))
-      records.set('GNU.sparse.map', [records.get('GNU.sparse.map'), value].filter(Boolean).join(','));
+    if (SPARSE_PAIR.has(key)) sparseNumbers.push(value);
     else records.set(key, value);
     at = end;
   }
+  if (sparseNumbers.length > 0) records.set('GNU.sparse.map', sparseNumbers.join(','));
   return records;
 }
 

@@ -107,6 +107,16 @@ const ALWAYS_ALLOWED_BYTES = 1024 * 1024 * 1024;
 const MAX_RATIO = 1100;
 const ZEROS = Buffer.alloc(64 * 1024);
 
+/**
+ * The same for all sparse files of an archive together, of which a header alone could else be a GiB each.
+ * @throws FetchError ERR_LIMIT
+ */
+export function checkHoles(holeBytes: number, archiveBytes: number): void {
+  if (holeBytes <= ALWAYS_ALLOWED_BYTES + MAX_RATIO * archiveBytes) return;
+  const message = `sparse files with holes of ${holeBytes} bytes in ${archiveBytes} bytes of archive`;
+  throw new FetchError('ERR_LIMIT', message, { stage: 'convert' });
+}
+
 /** @throws FetchError ERR_TAR_INVALID for pieces that overlap or do not fit, ERR_LIMIT for a bomb */
 export function createSparseFiller(
   pieces: readonly SparsePiece[],

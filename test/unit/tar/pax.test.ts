@@ -60,6 +60,14 @@ describe('PAX records', () => {
   ])('refuse %s', (_, text) => {
     expect(() => parse(text)).toThrow(invalid);
   });
+
+  it('that are the map of a sparse file are read in no time, however many they are', () => {
+    const pair = '23 GNU.sparse.offset=1\n25 GNU.sparse.numbytes=1\n';
+    const startedAt = performance.now();
+    const records = parsePax(Buffer.from(pair.repeat(100_000)));
+    expect(performance.now() - startedAt).toBeLessThan(2500);
+    expect(records.get('GNU.sparse.map')).toHaveLength(399_999);
+  });
 });
 
 describe('a PAX number', () => {

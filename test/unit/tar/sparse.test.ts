@@ -3,6 +3,7 @@
 import { openSync, readFileSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { createTarParser } from '../../../src/tar/parser.js';
 import { buildTar, type NamedEntry, type TarEntry } from '../../support/images/tar.js';
 import { runTool } from '../../support/process.js';
 import { tempDir } from '../../support/temp.js';
@@ -18,8 +19,9 @@ function writeSparse(path: string, pieces: readonly (readonly [number, string])[
   truncateSync(path, sizeBytes);
 }
 
+const MIB = 1024 * 1024;
+
 describe.runIf(requireTools(['tar']))('a sparse file of GNU tar', () => {
-  const MIB = 1024 * 1024;
   const cases: readonly (readonly [string, readonly (readonly [number, string])[], number])[] = [
     [
       'holes before, between and after',
@@ -164,6 +166,21 @@ describe('the map of a sparse file', () => {
     const bomb = pax({ size: String(2 ** 40), map: '0,2' }, { data: 'ab' });
     expect(tryReadTar(buildTar([bomb])).error).toMatchObject({ code: 'ERR_LIMIT' });
     expect(tryReadTar(buildTar([gnu([[0, 2]], 2 ** 32, 'ab')])).error).toMatchObject({ code: 'ERR_LIMIT' });
+  });
+
+  it('is refused where many of them promise together what one may not', () => {
+    const file = buildTar([gnu([], 900 * MIB)]).subarray(0, 512);
+    let sizeBytes = 0;
+    const parser = createTarParser({
+      entry() {},
+      data: (chunk) => {
+        sizeBytes += chunk.length;
+      },
+      entryEnd() {},
+    });
+    parser.push(file);
+    expect(() => parser.push(file)).toThrow(expect.objectContaining({ code: 'ERR_LIMIT' }));
+    expect(sizeBytes).toBe(900 * MIB);
   });
 
   it('is refused where the archive ends in it', () => {
