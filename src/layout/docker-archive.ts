@@ -2,7 +2,7 @@
 
 import { fieldAt, itemsOf, type JsonField, readJson, textOf, textsOf } from '../aci/json-fields.js';
 import { readDockerConfigFacts } from '../convert/docker-config.js';
-import { FetchError } from '../errors.js';
+import { FetchError, throwIfAborted } from '../errors.js';
 import { isDigest } from '../reference/digest.js';
 import { checkDigest, digestOf } from '../registry/content.js';
 import { selectPlatform } from '../registry/platform.js';
@@ -41,7 +41,7 @@ export function dockerArchive(layout: OpenedLayout): LayoutSource {
   const locate = (name: string): Promise<FileRange> => locateIn(layout, name);
   const located = new Map<Digest, FileRange>();
 
-  async function readConfig({ config }: SavedImage): Promise<Buffer> {
+  async function readConfig({ config }: Pick<SavedImage, 'config'>): Promise<Buffer> {
     const what = `${image}: the config ${JSON.stringify(config)}`;
     const bytes = await readRange(await locate(config), MAX_CONFIG_BYTES, what);
     const named = digestInPath(config);
@@ -50,29 +50,33 @@ export function dockerArchive(layout: OpenedLayout): LayoutSource {
   }
 
   /** One of those that were meant: the only one, or the one for the platform. */
-  async function choose(images: readonly SavedImage[], platform: Platform) {
+  async function choose(images: readonly SavedImage[], platform: Platform, signal: AbortSignal) {
     const [first, ...others] = images;
     if (first === undefined) throw noSuchImage(layout, []);
     if (others.length === 0) return { saved: first, config: await readConfig(first) };
-    const candidates = await Promise.all(
-      images.map(async (saved) => {
-        const config = await readConfig(saved);
-        const { platform: own } = readDockerConfigFacts(config);
-        const entry = { mediaType: '', digest: digestOf(config), sizeBytes: config.length, platform: own };
-        return { saved, config, entry };
-      }),
-    );
-    const chosen = selectPlatform(
-      candidates.map(({ entry }) => entry),
-      platform,
-    );
-    return candidates.find(({ entry }) => entry === chosen) as (typeof candidates)[number];
+    const candidates = new Map<string, Descriptor>();
+    for (const { config } of images) {
+      throwIfAborted(signal);
+      if (candidates.has(config)) continue;
+      // One at a time, and nothing of it is kept: there may be thousands.
+      const bytes = await readConfig({ config });
+      const { platform: own } = readDockerConfigFacts(bytes);
+      candidates.set(config, {
+        mediaType: '',
+        digest: digestOf(bytes),
+        sizeBytes: bytes.length,
+        platform: own,
+      });
+    }
+    const chosen = selectPlatform([...candidates.values()], platform);
+    const saved = images.find(({ config }) => candidates.get(config) === chosen) as SavedImage;
+    return { saved, config: await readConfig(saved) };
   }
 
-  async function resolve(platform: Platform): Promise<LayoutImage> {
+  async function resolve(platform: Platform, signal: AbortSignal): Promise<LayoutImage> {
     const manifest = await readRange(await locate(MANIFEST), MAX_MANIFEST_BYTES, `${image}: ${MANIFEST}`);
     const meant = chooseSaved(parseSavedImages(manifest), layout);
-    const { saved, config } = await choose(meant.images, platform);
+    const { saved, config } = await choose(meant.images, platform, signal);
     const { diffIds } = readDockerConfigFacts(config);
     const layers = await Promise.all(
       saved.layers.map(async (name, place): Promise<Descriptor> => {

@@ -3,7 +3,7 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, FetchError, storageError, throwIfAborted } from '../errors.js';
-import { BLOCK_BYTES, type TarEntry } from '../tar/entry.js';
+import { BLOCK_BYTES, type ByteString, type TarEntry } from '../tar/entry.js';
 import { createTarParser } from '../tar/parser.js';
 import { normalizePath, parentPath } from '../tar/path.js';
 import type { FileRange } from '../types.js';
@@ -32,6 +32,10 @@ export function folderFiles(dir: string): LayoutFiles {
 
 /** More than any image has, and few enough to be remembered. */
 const MAX_MEMBERS = 200_000;
+/** Of their names and links. */
+const MAX_NAMES_BYTES = 64 * 1024 * 1024;
+/** Small files and long headers lie one after another. */
+const READ_BYTES = 64 * 1024;
 /** Links of links have not been seen; a few do no harm. */
 const MAX_LINKS = 10;
 
@@ -71,6 +75,7 @@ async function readMembers(
   const members = new Map<string, Member>();
   const { size } = await file.stat();
   let at = 0;
+  let namesBytes = 0;
   let found: TarEntry | undefined;
   const parser = createTarParser({
     entry: (entry) => {
@@ -79,21 +84,31 @@ async function readMembers(
     data() {},
     entryEnd() {},
   });
-  const block = Buffer.alloc(BLOCK_BYTES);
+  const buffer = Buffer.alloc(READ_BYTES);
+  let readAt = 0;
+  let readBytes = 0;
   while (at < size) {
-    throwIfAborted(signal);
-    const { bytesRead } = await file.read(block, 0, BLOCK_BYTES, at);
-    if (bytesRead === 0) break;
-    parser.push(block.subarray(0, bytesRead));
-    at += bytesRead;
+    if (at + BLOCK_BYTES > readAt + readBytes) {
+      throwIfAborted(signal);
+      readAt = at;
+      ({ bytesRead: readBytes } = await file.read(buffer, 0, READ_BYTES, at));
+    }
+    const block = buffer.subarray(at - readAt, Math.min(at - readAt + BLOCK_BYTES, readBytes));
+    const position = parser.position();
+    parser.push(block);
+    // The file or the archive is over, however much stands behind that.
+    if (parser.position() === position) break;
+    at += block.length;
     if (found === undefined) continue;
     const skipped = parser.skipContent();
     const { sizeBytes } = found;
-    if (at + sizeBytes > size) throw invalid(path, 'it ends in the middle of an entry');
+    if (skipped > 0 && at + sizeBytes > size) throw invalid(path, 'it ends in the middle of an entry');
     // What is sparse has no bytes that could be read as they stand.
     if (skipped > 0 || sizeBytes === 0) addMember(members, found, { path, offset: at, sizeBytes });
-    if (members.size > MAX_MEMBERS) {
-      throw new FetchError('ERR_LIMIT', `${path} has more than ${MAX_MEMBERS} members`, { stage: 'resolve' });
+    namesBytes += found.path.length + found.linkPath.length;
+    if (members.size > MAX_MEMBERS || namesBytes > MAX_NAMES_BYTES) {
+      const message = `${path} has more than ${MAX_MEMBERS} members, or ${MAX_NAMES_BYTES} bytes of names`;
+      throw new FetchError('ERR_LIMIT', message, { stage: 'resolve' });
     }
     at += skipped;
     found = undefined;
@@ -103,12 +118,17 @@ async function readMembers(
 }
 
 function addMember(members: Map<string, Member>, entry: TarEntry, range: FileRange): void {
-  const name = normalizePath(entry.path);
+  const name = ownText(normalizePath(entry.path));
   if (entry.type === 'file') members.set(name, range);
-  else if (entry.type === 'hardlink') members.set(name, { link: normalizePath(entry.linkPath) });
+  else if (entry.type === 'hardlink') members.set(name, { link: ownText(normalizePath(entry.linkPath)) });
   else if (entry.type === 'symlink') {
-    members.set(name, { link: normalizePath(`${parentPath(name)}/${entry.linkPath}`) });
+    members.set(name, { link: ownText(normalizePath(`${parentPath(name)}/${entry.linkPath}`)) });
   } else members.delete(name);
+}
+
+/** A part of a text keeps all of it in memory, which for a name is the PAX header it stood in: up to a mebibyte. */
+function ownText(text: ByteString): ByteString {
+  return Buffer.from(text, 'latin1').toString('latin1');
 }
 
 function invalid(path: string, problem: string): FetchError {

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { entriesOf, readJson, textOf } from '../aci/json-fields.js';
-import { FetchError, storageError } from '../errors.js';
+import { FetchError, storageError, throwIfAborted } from '../errors.js';
 import { digestOf } from '../registry/content.js';
 import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES } from '../registry/resolve.js';
 import { parseSchema1, SCHEMA1_LAYER_TYPE } from '../registry/schema1.js';
@@ -14,6 +14,8 @@ import { type LayoutImage, type LayoutSource, locateIn, noSuchImage, type Opened
 
 export const REPOSITORIES = 'repositories';
 const MAX_STEPS = 1000;
+/** Of all steps of an image together; as JSON they would be one manifest. */
+const MAX_STEPS_BYTES = MAX_CONFIG_BYTES;
 
 interface NamedStep {
   readonly name: string;
@@ -28,12 +30,21 @@ interface NamedStep {
 export function repositoriesArchive(layout: OpenedLayout): LayoutSource {
   const { image, path } = layout;
   const located = new Map<Digest, FileRange>();
+  /** By where they lie: steps may be links to one file. */
+  const digests = new Map<number, Promise<Digest>>();
+
+  function layerDigest(range: FileRange, signal: AbortSignal): Promise<Digest> {
+    const known = digests.get(range.offset) ?? digestOfRange(range, signal);
+    digests.set(range.offset, known);
+    return known;
+  }
 
   async function readStep(
     id: string,
+    maxBytes: number,
   ): Promise<{ readonly json: Buffer; readonly parent: string | undefined }> {
     const what = `${image}: ${id}/json`;
-    const json = await readRange(await locateIn(layout, `${id}/json`), MAX_CONFIG_BYTES, what);
+    const json = await readRange(await locateIn(layout, `${id}/json`), maxBytes, what);
     const parent = entriesOf(readJson(json, problemOf(`${id}/json`))).find(([key]) => key === 'parent')?.[1];
     return { json, parent: parent === undefined ? undefined : textOf(parent) || undefined };
   }
@@ -44,13 +55,18 @@ export function repositoriesArchive(layout: OpenedLayout): LayoutSource {
     const chosen = chooseStep(parseRepositories(bytes), layout);
     const fsLayers: object[] = [];
     const history: object[] = [];
+    const seen = new Set<string>();
+    let leftBytes = MAX_STEPS_BYTES;
     for (let id: string | undefined = chosen.id; id !== undefined; ) {
       if (fsLayers.length === MAX_STEPS)
         throw problemOf(REPOSITORIES)('', `has more than ${MAX_STEPS} steps`);
       if (!isStepId(id)) throw problemOf(REPOSITORIES)('', 'names a step that is not 64 hex digits');
-      const { json, parent } = await readStep(id);
+      if (seen.has(id)) throw problemOf(REPOSITORIES)('', 'leads to steps in a circle');
+      seen.add(id);
+      const { json, parent } = await readStep(id, leftBytes);
+      leftBytes -= json.length;
       const range = await locateIn(layout, `${id}/layer.tar`);
-      const digest = await digestOfRange(range, signal);
+      const digest = await layerDigest(range, signal);
       located.set(digest, range);
       fsLayers.push({ blobSum: digest });
       history.push({ v1Compatibility: json.toString() });
@@ -112,6 +128,7 @@ async function digestOfRange({ path, offset, sizeBytes }: FileRange, signal: Abo
     }))
       hash.update(chunk as Buffer);
   } catch (error) {
+    throwIfAborted(signal);
     throw storageError(error, `cannot read ${path}`, 'resolve');
   }
   return `sha256:${hash.digest('hex')}` as Digest;

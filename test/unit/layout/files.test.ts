@@ -1,7 +1,9 @@
 /** Files of a layout, found in folders and inside archives. */
 
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { archiveFiles, folderFiles, type LayoutFiles, readRange } from '../../../src/layout/files.js';
 import { buildTar, type TarEntry } from '../../support/images/tar.js';
@@ -62,6 +64,15 @@ describe('an archive', () => {
     expect(await textOf(files, 'gone')).toBeUndefined();
   });
 
+  it('has no sparse files, which are no obstacle', async () => {
+    const files = await archive([
+      { path: 'sparse', data: 'ab', pax: { 'GNU.sparse.size': '1000000', 'GNU.sparse.map': '0,2' } },
+      { path: 'a', data: 'x' },
+    ]);
+    expect(await textOf(files, 'sparse')).toBeUndefined();
+    expect(await textOf(files, 'a')).toBe('x');
+  });
+
   it.each([
     [
       'ends inside a file',
@@ -77,6 +88,40 @@ describe('an archive', () => {
   it('may lack the padding of its last file, and its end', async () => {
     const bytes = buildTar([{ path: 'a', data: 'x'.repeat(600) }]).subarray(0, 512 + 600);
     expect(await textOf(await archive(Buffer.from(bytes)), 'a')).toBe('x'.repeat(600));
+  });
+});
+
+describe('an archive that is made to cost', () => {
+  it('is over at its end, whatever stands behind it', async () => {
+    const path = join(tempDir(), 'a.tar');
+    writeFileSync(path, buildTar([{ path: 'a', data: 'x' }]));
+    truncateSync(path, 2 ** 40);
+    expect(await textOf(await archiveFiles(path, NEVER), 'a')).toBe('x');
+  });
+
+  it('has names of so many bytes and no more', async () => {
+    const member = buildTar([{ path: `${'d'.repeat(4000)}/f`, format: 'pax' }]).subarray(0, -1024);
+    const bytes = Buffer.concat([...Array.from({ length: 17_000 }, () => member), Buffer.alloc(1024)]);
+    await expect(archive(bytes)).rejects.toMatchObject({ code: 'ERR_LIMIT' });
+  });
+
+  it('keeps nothing of its headers but names', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const usedBytes = (): number => {
+      collect();
+      return process.memoryUsage().external;
+    };
+    const path = join(tempDir(), 'a.tar');
+    const name = (place: number): string => String(place).padStart(30, 'n');
+    for (let place = 0; place < 60; place++) {
+      const pax = { path: name(place), comment: 'x'.repeat(1_000_000) };
+      appendFileSync(path, buildTar([{ path: name(place), pax }]).subarray(0, -1024));
+    }
+    const before = usedBytes();
+    const files = await archiveFiles(path, NEVER);
+    expect(usedBytes() - before).toBeLessThan(20_000_000);
+    expect(await textOf(files, name(59))).toBe('');
   });
 });
 
