@@ -31,11 +31,12 @@ export function repositoriesArchive(layout: OpenedLayout): LayoutSource {
   const { image, path } = layout;
   const located = new Map<Digest, FileRange>();
   /** By where they lie: steps may be links to one file. */
-  const digests = new Map<number, Promise<Digest>>();
+  const digests = new Map<string, Promise<Digest>>();
 
   function layerDigest(range: FileRange, signal: AbortSignal): Promise<Digest> {
-    const known = digests.get(range.offset) ?? digestOfRange(range, signal);
-    digests.set(range.offset, known);
+    const place = JSON.stringify([range.path, range.offset, range.sizeBytes]);
+    const known = digests.get(place) ?? digestOfRange(range, signal);
+    digests.set(place, known);
     return known;
   }
 

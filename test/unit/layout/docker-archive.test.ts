@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openLayout } from '../../../src/layout/open.js';
 import type { LayoutImage } from '../../../src/layout/source.js';
-import { buildTar, type TarEntry } from '../../support/images/tar.js';
+import { buildTar, type NamedEntry, type TarEntry } from '../../support/images/tar.js';
 import { tempDir } from '../../support/temp.js';
 
 const PLATFORM = { os: 'linux', architecture: 'amd64' };
@@ -36,7 +36,7 @@ describe('an archive with a manifest', () => {
       { path: 'c', data: config.padEnd(8 * 1024 * 1024) },
     ]);
     expect(image.config.bytes).toHaveLength(8 * 1024 * 1024);
-    expect(performance.now() - startedAt).toBeLessThan(2500);
+    expect(performance.now() - startedAt).toBeLessThan(8000);
   });
 });
 
@@ -53,13 +53,19 @@ describe('an archive without digests', () => {
     const startedAt = performance.now();
     const circle = resolve([top, ...step(id('a'), id('b'), LAYER), ...step(id('b'), id('a'), {})]);
     await expect(circle).rejects.toMatchObject({ code: 'ERR_MANIFEST_INVALID' });
-    expect(performance.now() - startedAt).toBeLessThan(2500);
+    expect(performance.now() - startedAt).toBeLessThan(8000);
   });
 
   it('has steps of as many bytes as a config together', async () => {
     const entries = [...'abcdef'].flatMap((digit, place, all) => {
       const [json, layer] = step(id(digit), all[place + 1] && id(all[place + 1] as string), {});
-      return [{ ...json, data: String(json?.data).padEnd(2 * 1024 * 1024) } as TarEntry, layer as TarEntry];
+      return [
+        {
+          ...(json as NamedEntry),
+          data: String((json as NamedEntry).data).padEnd(2 * 1024 * 1024),
+        } as TarEntry,
+        layer as TarEntry,
+      ];
     });
     await expect(resolve([top, ...entries])).rejects.toMatchObject({ code: 'ERR_LIMIT' });
   });
@@ -76,7 +82,7 @@ describe('an archive without digests', () => {
     const startedAt = performance.now();
     const image = await resolve([first, ...step(id('b'), undefined, LAYER), ...links.flat()]);
     expect(image.layers).toHaveLength(300);
-    expect(performance.now() - startedAt).toBeLessThan(4000);
+    expect(performance.now() - startedAt).toBeLessThan(8000);
   });
 
   it('can be interrupted while a layer is hashed', async () => {

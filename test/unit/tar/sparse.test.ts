@@ -209,6 +209,6 @@ describe('the map of a sparse file', () => {
     };
     const startedAt = performance.now();
     tryReadTar(buildTar([first, { raw }]));
-    expect(performance.now() - startedAt).toBeLessThan(1500);
+    expect(performance.now() - startedAt).toBeLessThan(6000);
   });
 });
