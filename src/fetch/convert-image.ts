@@ -75,7 +75,8 @@ export async function convertImage<Image extends ResolvedImage>(
   const source = await open();
   const resolved = await source.resolve(platform, signal);
   const naming = source.namingOf(resolved);
-  if (known !== undefined && remote?.manifestDigest === resolved.digest && isNamed(known, naming)) {
+  const isSame = remote?.manifestDigest === resolved.digest && remote.originalName === naming.originalName;
+  if (known !== undefined && isSame && isNamed(known, naming)) {
     await store.writeRemote(key, { ...remote, checkedAt: new Date().toISOString() }, session.lease);
     return foundInStore(store, known);
   }
@@ -178,6 +179,7 @@ async function commit(
     id: found.id,
     checkedAt: now,
     manifestDigest: resolved.digest,
+    originalName: naming.originalName,
   };
   await store.writeRemote(key, remote, lease);
 }

@@ -53,6 +53,8 @@ export interface RemoteRecord {
   readonly checkedAt: string;
   /** Of the image manifest, for registries. */
   readonly manifestDigest?: string | undefined;
+  /** What the image's manifest says that it was asked for by, for those that were converted. */
+  readonly originalName?: string | undefined;
   /** How long the answer of a URL may be used, and how to ask about it then; absent when nothing may be kept. */
   readonly cached?: CachedAnswer | undefined;
 }

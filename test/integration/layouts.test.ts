@@ -154,6 +154,17 @@ describe('docker-archive:', () => {
     expect(second.id).not.toBe(first.id);
     const kept = await engine.fetch({ image: `docker-archive:${path}`, pullPolicy: 'new' });
     expect(kept).toMatchObject({ status: 'cached', id: second.id });
+    // The same name in other words stands in the manifest, and the ID must not depend on what was fetched before.
+    writeFileSync(
+      path,
+      buildDockerArchive([{ image: ONE, names: ['docker.io/library/renamed:2'] }], 'folders'),
+    );
+    const third = await engine.fetch({ image: `docker-archive:${path}` });
+    const fresh = await engine.fetch({ image: `docker-archive:${path}`, noStore: true });
+    expect(third.id).toBe(fresh.id);
+    expect(third.id).not.toBe(second.id);
+    writeFileSync(path, buildDockerArchive([{ image: ONE, names: ['renamed:2'] }], 'folders'));
+    expect((await engine.fetch({ image: `docker-archive:${path}` })).id).toBe(second.id);
     rmSync(path);
     const never = await engine.fetch({ image: `docker-archive:${path}`, pullPolicy: 'never' });
     expect(never.id).toBe(second.id);
