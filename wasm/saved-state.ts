@@ -1,6 +1,7 @@
 /** The form in which a running hash is kept: what wrote it, a check against damage, and its state. */
 
 import { createHash } from 'node:crypto';
+import type { IHasher } from 'hash-wasm';
 
 /** The writer and its version. */
 const LABEL_BYTES = 8;
@@ -22,6 +23,17 @@ export function openState(label: string, saved: Uint8Array): Uint8Array {
   const body = saved.subarray(LABEL_BYTES + CHECK_BYTES);
   if (!checkOf(label, body).equals(check)) throw new TypeError('the saved state of a hash is damaged');
   return body;
+}
+
+/** A hash of hash-wasm with its state in this form. `label`: as for {@link sealState}. */
+export function startSavable(hasher: IHasher, label: string) {
+  hasher.init();
+  return {
+    update: (bytes: Uint8Array) => void hasher.update(bytes),
+    digestHex: (): string => hasher.digest('hex'),
+    save: (): Uint8Array => sealState(label, hasher.save()),
+    load: (saved: Uint8Array) => void hasher.load(openState(label, saved)),
+  };
 }
 
 function checkOf(label: string, body: Uint8Array): Buffer {

@@ -1,6 +1,6 @@
 /** SHA-512 in WebAssembly: the project's own kernel, or hash-wasm where there is no SIMD. */
 
-import { openState, sealState } from './saved-state.js';
+import { startSavable } from './saved-state.js';
 import { loadKernel } from './sha512-kernel.js';
 import { startSha512 } from './sha512-stream.js';
 
@@ -29,16 +29,7 @@ export async function createSha512({ kernel }: Sha512Options = {}): Promise<Sha5
   return startHashWasm();
 }
 
-const SAVED_LABEL = 'sha512h1';
-
 async function startHashWasm(): Promise<Sha512> {
   const { createSHA512 } = await import('hash-wasm');
-  const hasher = await createSHA512();
-  hasher.init();
-  return {
-    update: (bytes) => void hasher.update(bytes),
-    digestHex: () => hasher.digest('hex'),
-    save: () => sealState(SAVED_LABEL, hasher.save()),
-    load: (saved) => void hasher.load(openState(SAVED_LABEL, saved)),
-  };
+  return startSavable(await createSHA512(), 'sha512h1');
 }

@@ -21,7 +21,7 @@ import {
   type SignaturePlace,
   signatureUrlOf,
 } from './signature-file.js';
-import { sourceOf } from './source.js';
+import { sourceOf, urlKey } from './source.js';
 import { foundInStore } from './stored.js';
 
 /** Where an ACI is, and what it must be. */
@@ -81,8 +81,9 @@ export async function fetchRemoteAci(
 ): Promise<Found> {
   const { store } = session;
   const { image, url } = origin;
-  const key = url;
-  const source = sourceOf({ kind: 'url', image, url });
+  const reference = { kind: 'url', image, url } as const;
+  const key = urlKey(reference);
+  const source = sourceOf(reference);
   const { remote, known } = await remembered(session, key, request);
   const mayAnswer = request.pullPolicy !== 'update' || (remote?.cached && isFresh(remote.cached, Date.now()));
   if (known !== undefined && mayAnswer) {

@@ -7,11 +7,21 @@ import { aciNameOf } from '../convert/appc-names.js';
 import { convertDockerConfig, readDockerConfigFacts, versionOf } from '../convert/docker-config.js';
 import { FetchError } from '../errors.js';
 import { formatPlatform } from '../reference/platform.js';
+import { hostPlatform } from '../registry/platform.js';
 import type { ImageSource, ResolvedImage } from '../registry/source.js';
 import { blobsOf, type Extent, type ImageRecord, type RemoteRecord } from '../store/records.js';
-import type { Descriptor, ImageId, ImageNaming, Labels, Platform } from '../types.js';
+import type {
+  Descriptor,
+  DockerReference,
+  ImageId,
+  ImageNaming,
+  Labels,
+  LayoutReference,
+  Platform,
+} from '../types.js';
 import { type Assembled, assembleImage } from './assemble-image.js';
 import type { CompleteRequest, Found, LayerOrigin, Session } from './session.js';
+import { convertedKey, sourceOf } from './source.js';
 import { foundInStore } from './stored.js';
 
 /** Where an image is had from: a registry, or a layout on disk. */
@@ -22,7 +32,7 @@ export interface ConvertibleSource<Image extends ResolvedImage = ResolvedImage> 
   originOf(layer: Descriptor): LayerOrigin;
 }
 
-export interface Converting {
+interface Converting {
   /** The argument. */
   readonly image: string;
   /** In its full form and without secrets. */
@@ -39,12 +49,16 @@ export interface Converting {
  */
 export async function convertImage<Image extends ResolvedImage>(
   session: Session,
-  converting: Converting,
+  reference: DockerReference | LayoutReference,
+  request: CompleteRequest,
   open: () => Promise<ConvertibleSource<Image>>,
   signal: AbortSignal,
 ): Promise<Found> {
   const { store, insecure, emit } = session;
-  const { image, key, platform, request } = converting;
+  const { image } = reference;
+  const platform = request.platform ?? hostPlatform();
+  const key = convertedKey(reference, platform);
+  const converting: Converting = { image, source: sourceOf(reference), key, platform, request };
   if (request.requireSignature) {
     throw new FetchError('ERR_SIGNATURE_REQUIRED', 'docker images have no signature that could be verified', {
       stage: 'verify',

@@ -1,11 +1,9 @@
 /** Fetches a Docker or OCI image from its registry. */
 
 import { createRegistry } from '../registry/client.js';
-import { hostPlatform } from '../registry/platform.js';
 import type { DockerReference } from '../types.js';
 import { type ConvertibleSource, convertImage } from './convert-image.js';
 import type { CompleteRequest, Found, Session } from './session.js';
-import { convertedKey, sourceOf } from './source.js';
 
 /** @throws FetchError of every kind but ERR_USAGE */
 export function fetchDocker(
@@ -14,10 +12,7 @@ export function fetchDocker(
   request: CompleteRequest,
   signal: AbortSignal,
 ): Promise<Found> {
-  const platform = request.platform ?? hostPlatform();
-  const key = convertedKey(reference, platform);
-  const converting = { image: reference.image, source: sourceOf(reference), key, platform, request };
-  return convertImage(session, converting, async () => registrySource(session, reference), signal);
+  return convertImage(session, reference, request, async () => registrySource(session, reference), signal);
 }
 
 function registrySource(session: Session, reference: DockerReference): ConvertibleSource {

@@ -5,11 +5,9 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openLayout } from '../layout/open.js';
 import type { LayoutImage } from '../layout/source.js';
-import { hostPlatform } from '../registry/platform.js';
 import type { LayoutReference } from '../types.js';
 import { type ConvertibleSource, convertImage } from './convert-image.js';
 import { type CompleteRequest, FETCH_TASK_BYTES, type Found, type Session } from './session.js';
-import { convertedKey, sourceOf } from './source.js';
 
 /** @throws FetchError of every kind but those of the network */
 export async function fetchLayout(
@@ -18,9 +16,6 @@ export async function fetchLayout(
   request: CompleteRequest,
   signal: AbortSignal,
 ): Promise<Found> {
-  const platform = request.platform ?? hostPlatform();
-  const key = convertedKey(reference, platform);
-  const converting = { image: reference.image, source: sourceOf(reference), key, platform, request };
   const plainFile = join(session.lease.folder, `${randomUUID()}.tar`);
   const open = async (): Promise<ConvertibleSource<LayoutImage>> => {
     const inflate = (path: string): Promise<string> => inflateTo(session, path, plainFile, signal);
@@ -35,7 +30,7 @@ export async function fetchLayout(
     };
   };
   try {
-    return await convertImage(session, converting, open, signal);
+    return await convertImage(session, reference, request, open, signal);
   } finally {
     await rm(plainFile, { force: true });
   }
