@@ -182,7 +182,10 @@ function findDirectory(root: Directory, path: ByteString, mode: 'find' | 'make')
         if (mode === 'find') return undefined;
         throw invalid(path, `${JSON.stringify(displayPath(name))} is not a directory`);
       }
-      if (++symlinks > MAX_SYMLINKS) throw invalid(path, 'too many symbolic links');
+      if (++symlinks > MAX_SYMLINKS) {
+        if (mode === 'find') return undefined;
+        throw invalid(path, 'too many symbolic links');
+      }
       const target = entry.link ?? '';
       if (target.startsWith('/')) directory = root;
       todo.push(...splitPath(target).reverse());

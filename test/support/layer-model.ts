@@ -209,7 +209,7 @@ function walk(
     const node = nodes.get(path);
     if (node?.type === 'symlink') {
       links += 1;
-      if (links > MAX_LINKS) throw new Invalid('a loop of links');
+      if (links > MAX_LINKS) return undefined;
       const target = node.entry?.linkname ?? '';
       if (target.startsWith('/')) at = [];
       todo = [...target.split('/').filter((part) => part !== '' && part !== '.'), ...todo];

@@ -20,10 +20,13 @@ export interface Random {
   name(length?: number): string;
 }
 
-/** The seed of this run: `ACI_TEST_SEED`, or one that was drawn. */
+/**
+ * The seed of this run: `ACI_TEST_SEED`, or one that is drawn where that is `random`. Default 1, so that a change is
+ * judged by what it changes.
+ */
 export function runSeed(): number {
-  const given = process.env['ACI_TEST_SEED'];
-  return given === undefined ? randomInt(2 ** 31) : Number(given);
+  const given = process.env['ACI_TEST_SEED'] ?? '1';
+  return given === 'random' ? randomInt(2 ** 31) : Number(given);
 }
 
 /** A generator (mulberry32 for numbers, AES in counter mode for bytes) from a seed of 32 bits. */

@@ -253,6 +253,16 @@ describe('layers applied to each other', () => {
     expect(() => overlayLayers(indexes)).toThrow(expect.objectContaining({ code: 'ERR_TAR_INVALID' }));
   });
 
+  it('look into no loop of a lower layer for what their own layer has', () => {
+    // The layer replaces a link of the loop by the directory that its hard link leads into.
+    const upper = ['d d/a', 'f d/a/x', 'h b d/a/x', 'h b d/a/x'];
+    expect(overlay(upper, ['d d', 'l d/a d/a'])).toEqual(['0 d d/a', '0 f d/a/x', '0 h b', '1 d d']);
+  });
+
+  it('hide nothing with a whiteout below a loop of links', () => {
+    expect(overlay(['w a/x'], ['l a b', 'l b a', 'f c', 'f c'])).toEqual(['1 l a', '1 l b', '1 f c']);
+  });
+
   it('follow forty links one after another', () => {
     const chain = Array.from({ length: 40 }, (_, at) => `l s${at} s${at + 1}`);
     expect(overlay(['f s0/x'], [...chain, 'd s40']).slice(0, 1)).toEqual(['0 f s0/x -> s40/x']);
