@@ -1,17 +1,9 @@
 /** What passes between the source of an ACI and the pass over its bytes. */
 
-import type { CacheHeaders } from '../src/http/freshness.js';
-
 /** Where the bytes of an ACI go as they arrive. */
 export interface AciTarget {
   /** `wireBytes`: how many have arrived in all. */
   take(chunk: Buffer, wireBytes: number): Promise<void>;
   /** Forgets everything taken so far: the content has changed on the way. */
   restart(): Promise<void>;
-}
-
-/** What a source found out, and what it clears away once all bytes are used. */
-export interface Arrival {
-  readonly facts: { readonly downloadedBytes: number; readonly headers: CacheHeaders };
-  settle(): void;
 }

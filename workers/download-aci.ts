@@ -1,169 +1,196 @@
-/** Downloads an ACI from a URL: conditionally, and going on where an earlier attempt at the same content ended. */
+/** The task that downloads an ACI into a file that a reader follows: conditionally, in parts, going on with what is there. */
 
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { FetchError, toFetchError } from '../src/errors.js';
 import type { HttpResponse } from '../src/http/client.js';
 import { statusError } from '../src/http/errors.js';
 import { type CacheHeaders, cacheHeadersOf, conditionalHeaders } from '../src/http/freshness.js';
+import { totalOf } from '../src/http/part-plan.js';
 import { checkPartial } from '../src/http/range.js';
 import { redactUrl } from '../src/http/redact.js';
 import { withRetry } from '../src/http/retry.js';
-import { bootId } from '../src/store/owner.js';
-import { type PartialRecord, parsePartialRecord } from '../src/store/records.js';
-import type { FetchAciInput, TaskContext } from '../src/tasks/contract.js';
-import type { AciTarget, Arrival } from './aci-target.js';
-import { httpClient } from './http.js';
-import { openPartialFile, replay } from './partial-file.js';
+import type { DownloadAciOutput, TaskHandler } from '../src/tasks/contract.js';
+import { blobCounters } from '../src/tasks/counters.js';
+import { extraConnections } from './extra-connections.js';
+import { fillFile, type OpenedSpan, type SpanRequest } from './fill-file.js';
+import { httpClient, retryOptions } from './http.js';
+import { openPartialFile, type PartialFacts } from './partial-file.js';
+import { doesRanges, noteRanges, rangeHeader } from './ranges.js';
 
-type UrlSource = Extract<FetchAciInput['source'], { kind: 'url' }>;
+/** What the server has now is not what the bytes are of that are here. */
+class ContentChanged extends Error {}
 
-/** @throws FetchError of the network, ERR_NOT_FOUND, ERR_AUTH, ERR_SIZE_MISMATCH, and what `target` throws */
-export async function downloadAci(
-  source: UrlSource,
-  target: AciTarget,
-  context: TaskContext,
-): Promise<Arrival | { readonly unchanged: CacheHeaders }> {
-  const { request, partialFile, validators } = source;
+/** Readers are told of so much at once. */
+const PUBLISH_BYTES = 512 * 1024;
+
+/** @throws FetchError of the network, ERR_NOT_FOUND, ERR_AUTH, those of exit code 8 */
+export const downloadAci: TaskHandler<'downloadAci'> = async (input, context) => {
+  const { request, validators } = input;
   const what = redactUrl(request.url);
-  const recordFile = `${partialFile}.json`;
   const client = await httpClient(request.http);
-  const partial = openPartialFile(partialFile);
-  let record = readRecord(recordFile);
+  const counters = blobCounters(input.counters);
+  const partial = openPartialFile(input.partialFile);
+  let publishedBytes = 0;
   let downloadedBytes = 0;
-  let isReplayed = false;
-  let headersOfAnswer: CacheHeaders = {};
+  let headers: CacheHeaders | undefined;
+  let isUnchanged = false;
 
-  const take = (chunk: Buffer): Promise<void> => target.take(chunk, partial.size());
+  const retrying = <T>(run: () => Promise<T>): Promise<T> => withRetry(run, retryOptions(request, context));
 
-  async function attempt(): Promise<'done' | 'unchanged'> {
-    if (record === undefined || record.bootId !== bootId() || resumeValidator(record) === undefined)
-      await forget();
-    const start = partial.size();
-    if (start > 0 && !isReplayed) await replay(partial, take, context.signal);
-    isReplayed = true;
-    const isWhole = start > 0 && start === record?.totalBytes;
-    const headers =
-      start === 0
-        ? conditionalHeaders(validators)
-        : isWhole
-          ? conditionalHeaders(record)
-          : rangeHeaders(start, record);
+  async function ask(extra: Record<string, string>, signal: AbortSignal): Promise<HttpResponse> {
     const { url, authorization, credential } = request;
-    const response = await client.request(
-      url,
-      { headers, authorization, credential, stage: 'download' },
-      context.signal,
-    );
-    headersOfAnswer = cacheHeadersOf(response.headers);
-    if (response.status === 304 && (start === 0 || isWhole)) {
-      await response.discard();
-      return isWhole ? 'done' : 'unchanged';
-    }
-    await accept(response, start);
-    context.note({ note: 'opened', sizeBytes: record?.totalBytes, resumedBytes: partial.size() });
-    for await (const chunk of response.body) {
-      downloadedBytes += chunk.length;
-      partial.append(chunk);
-      await take(chunk);
-    }
-    const total = record?.totalBytes;
-    if (total !== undefined && partial.size() !== total) {
-      const problem = `${partial.size()} of the announced ${total} bytes`;
-      throw new FetchError('ERR_NETWORK', `${what}: the server sent ${problem}`, { stage: 'download' });
-    }
-    return 'done';
+    return client.request(url, { headers: extra, authorization, credential, stage: 'download' }, signal);
   }
 
-  /** Prepares for the body: appends to what is there, or begins again. */
-  async function accept(response: HttpResponse, start: number): Promise<void> {
+  async function open(span: SpanRequest, signal: AbortSignal): Promise<OpenedSpan> {
+    const isNew = partial.received().length === 0;
+    const validator = resumeValidator(partial.facts());
+    if (!isNew && validator === undefined) throw new ContentChanged(what);
+    const condition = isNew ? conditionalHeaders(validators) : { 'if-range': validator as string };
+    const response = await ask({ ...(isNew ? {} : rangeHeader(span)), ...condition }, signal);
     try {
-      if (start > 0 && canAppend(response, start)) return;
-      if (start > 0 && response.status !== 200) {
-        await forget();
-        throw new FetchError('ERR_NETWORK', `${what}: changed while it was downloaded`, {
-          stage: 'download',
-        });
-      }
-      if (response.status !== 200) throw statusError(response, what, 'download');
-      await forget();
-      record = recordOf(response.headers);
-      writeFileSync(recordFile, JSON.stringify(record));
+      const start = isNew ? beginWith(response) : startOf(response, span);
+      headers ??= cacheHeadersOf(response.headers);
+      if (isUnchanged) await response.discard();
+      else if (span.isFirst) tellOpened();
+      return { body: isUnchanged ? [] : response.body, start };
     } catch (error) {
       await response.discard();
       throw error;
     }
   }
 
-  function canAppend(response: HttpResponse, start: number): boolean {
-    if (response.status === 416) return false;
-    const answer = checkPartial({
+  function beginWith(response: HttpResponse): number {
+    isUnchanged = response.status === 304;
+    if (isUnchanged) return 0;
+    if (response.status !== 200) throw statusError(response, what, 'download');
+    noteRanges(request.url, response, false);
+    partial.begin(factsOf(response.headers));
+    return 0;
+  }
+
+  /** A server that ignores ranges sends all of the same. */
+  function startOf(response: HttpResponse, { start, end, isFirst }: SpanRequest): number {
+    const facts = partial.facts();
+    const { status } = response;
+    const isOfOther = (status === 200 || status === 206) && !isSameContent(response.headers, facts);
+    if (isOfOther || status === 412 || status === 416) throw isFirst ? new ContentChanged(what) : changed();
+    noteRanges(request.url, response, true);
+    const answer = {
       ...response,
       requestedStart: start,
-      expectedTotal: record?.totalBytes,
+      requestedEnd: end,
+      expectedTotal: facts?.totalBytes,
       what,
+    };
+    if (checkPartial(answer) === 'append') return start;
+    if (isFirst) return 0;
+    throw new FetchError('ERR_HTTP_STATUS', `${what}: no ranges`, { stage: 'download' });
+  }
+
+  const changed = (): FetchError =>
+    new FetchError('ERR_NETWORK', `${what}: changed while it was downloaded`, { stage: 'download' });
+
+  function tellOpened(): void {
+    const resumedBytes = totalOf(partial.received());
+    context.note({ note: 'opened', sizeBytes: partial.facts()?.totalBytes, resumedBytes });
+    publish();
+  }
+
+  function publish(): void {
+    publishedBytes = partial.size();
+    counters.set('wireBytes', totalOf(partial.received()));
+    counters.set('prefixBytes', publishedBytes);
+    counters.publish();
+  }
+
+  /** Whether all of it is here since an earlier run, and still what the server has. */
+  async function isComplete(): Promise<boolean> {
+    const facts = partial.facts();
+    if (facts?.totalBytes === undefined || facts.totalBytes !== partial.size()) return false;
+    if (facts.totalBytes === 0 || resumeValidator(facts) === undefined) throw new ContentChanged(what);
+    const response = await retrying(() => ask(conditionalHeaders(facts), context.signal));
+    await response.discard();
+    if (response.status !== 304) throw new ContentChanged(what);
+    headers = cacheHeadersOf(response.headers);
+    tellOpened();
+    return true;
+  }
+
+  async function download(): Promise<void> {
+    if ((partial.received().at(-1)?.end ?? 0) > (partial.facts()?.totalBytes ?? Number.POSITIVE_INFINITY)) {
+      throw new ContentChanged(what);
+    }
+    if (await isComplete()) return;
+    downloadedBytes += await fillFile({
+      file: partial,
+      totalBytes: () => (isUnchanged ? 0 : partial.facts()?.totalBytes),
+      open,
+      // Without a validator nothing tells whether two parts are of one content.
+      doesRanges: () => resumeValidator(partial.facts()) !== undefined && doesRanges(request.url),
+      unreadBytes: () => partial.size() - counters.read('readBytes'),
+      onArrival() {
+        counters.set('wireBytes', totalOf(partial.received()));
+        if (partial.size() - publishedBytes >= PUBLISH_BYTES) publish();
+      },
+      wrongSize: (problem) =>
+        new FetchError('ERR_NETWORK', `${what}: the server sent ${problem}`, { stage: 'download' }),
+      connections: extraConnections(input.counters, context),
+      retry: retryOptions(request, context),
     });
-    return answer === 'append' && isSameContent(response.headers, record);
   }
 
-  function removeFiles(): void {
-    partial.remove();
-    rmSync(recordFile, { force: true });
-  }
-
-  async function forget(): Promise<void> {
-    record = undefined;
-    if (partial.size() === 0) return;
-    partial.clear();
-    if (isReplayed) await target.restart();
+  async function downloadCurrent(): Promise<void> {
+    for (let left = request.retries + 1; ; left -= 1) {
+      try {
+        return await download();
+      } catch (error) {
+        if (!(error instanceof ContentChanged)) throw error;
+        if (left === 0) throw changed();
+        // Readers first, so that they do not meet bytes of both.
+        counters.restart();
+        partial.begin(undefined);
+        publishedBytes = 0;
+        headers = undefined;
+      }
+    }
   }
 
   try {
-    const outcome = await withRetry(attempt, {
-      signal: context.signal,
-      retries: request.retries,
-      onRetry: ({ attempt: number, delayMs, error }) =>
-        context.note({ note: 'retry', attempt: number, delayMs, reason: error.message }),
-    });
-    if (outcome === 'unchanged') {
-      removeFiles();
-      return { unchanged: headersOfAnswer };
+    await downloadCurrent();
+    if (isUnchanged) {
+      partial.remove();
+      return { status: 'unchanged', headers: headers ?? {} };
     }
+    publish();
+    counters.setState('complete');
     // A 304 or a 206 need not repeat the validators of the 200 before it.
-    const headers = { etag: record?.etag, 'last-modified': record?.lastModified, ...headersOfAnswer };
-    return { facts: { downloadedBytes, headers }, settle: removeFiles };
+    const { etag, lastModified } = partial.facts() ?? {};
+    const known = { etag, 'last-modified': lastModified, ...headers };
+    return { status: 'downloaded', downloadedBytes, headers: known } satisfies DownloadAciOutput;
   } catch (error) {
-    // After a 404 there is nothing to go on with, and malformed content does not get better.
-    if (partial.size() === 0 || toFetchError(error).exitCode === 7) removeFiles();
-    throw error;
+    // After a 404 there is nothing to go on with.
+    if (partial.received().length === 0) partial.remove();
+    throw toFetchError(error);
   } finally {
     partial.close();
   }
-}
+};
 
-function readRecord(path: string): PartialRecord | undefined {
-  try {
-    return parsePartialRecord(readFileSync(path, 'utf8'));
-  } catch {
-    return undefined;
-  }
-}
-
-function recordOf(headers: HttpResponse['headers']): PartialRecord {
+function factsOf(headers: HttpResponse['headers']): PartialFacts {
   const length = Number(headers['content-length'] ?? Number.NaN);
   return {
     etag: headers['etag'],
     lastModified: headers['last-modified'],
-    bootId: bootId(),
     totalBytes: Number.isSafeInteger(length) ? length : undefined,
   };
 }
 
 /** What If-Range may hold: a strong ETag or else the time (RFC 9110, 13.1.5). */
-function resumeValidator(record: PartialRecord): string | undefined {
-  return strongEtag(record) ?? record.lastModified;
+function resumeValidator(facts: PartialFacts = {}): string | undefined {
+  return strongEtag(facts) ?? facts.lastModified;
 }
 
-function strongEtag({ etag }: PartialRecord): string | undefined {
+function strongEtag({ etag }: PartialFacts): string | undefined {
   return etag?.startsWith('W/') ? undefined : etag;
 }
 
@@ -171,14 +198,9 @@ function strongEtag({ etag }: PartialRecord): string | undefined {
  * A server that knows ranges but not If-Range sends a part of whatever it has now; a 206 carries the validator that
  * a 200 would have (RFC 9110, 15.3.7).
  */
-function isSameContent(headers: HttpResponse['headers'], record: PartialRecord = {}): boolean {
-  const etag = strongEtag(record);
+function isSameContent(headers: HttpResponse['headers'], facts: PartialFacts = {}): boolean {
+  const etag = strongEtag(facts);
   if (etag !== undefined) return headers['etag'] === etag;
-  const { lastModified } = record;
+  const { lastModified } = facts;
   return lastModified !== undefined && (headers['last-modified'] ?? lastModified) === lastModified;
-}
-
-function rangeHeaders(start: number, record: PartialRecord | undefined): Record<string, string> {
-  const validator = record === undefined ? undefined : resumeValidator(record);
-  return { range: `bytes=${start}-`, ...(validator === undefined ? {} : { 'if-range': validator }) };
 }

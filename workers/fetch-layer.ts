@@ -8,6 +8,7 @@ import type { Output } from '../src/codec/stage.js';
 import { createLayerConverter } from '../src/convert/layer.js';
 import { formatIndexLine } from '../src/convert/layer-index.js';
 import { FetchError, storageError, throwIfAborted } from '../src/errors.js';
+import { totalOf } from '../src/http/part-plan.js';
 import type { FetchLayerInput, LocalLayer, TaskContext, TaskHandler } from '../src/tasks/contract.js';
 import { blobCounters } from '../src/tasks/counters.js';
 import { appendFile } from './append-file.js';
@@ -41,9 +42,8 @@ export const fetchLayer: TaskHandler<'fetchLayer'> = async (input, context) => {
         ...input,
         bytes,
         onInput(chunk, end) {
-          if (!bytes.isWhole) return;
           if (bytes.digestOf === 'blob') hash.update(chunk);
-          counters.set('wireBytes', end);
+          if (bytes.isLocal) counters.set('wireBytes', end);
         },
         onOutput(chunk) {
           if (bytes.digestOf === 'content') hash.update(chunk);
@@ -52,28 +52,19 @@ export const fetchLayer: TaskHandler<'fetchLayer'> = async (input, context) => {
       },
       context.signal,
     );
-    let downloadedBytes: number;
-    try {
-      const arrived = async (chunk: Buffer): Promise<void> => {
-        hash.update(chunk);
-        counters.set('wireBytes', bytes.size());
-        inflating.more();
-      };
-      downloadedBytes = bytes.isWhole
-        ? await hashTo(bytes, inflating, hash, context)
-        : await bytes.fetch(arrived);
-      if (hash.digest('hex') !== digest.slice(digest.indexOf(':') + 1)) {
-        bytes.remove();
-        throw new FetchError('ERR_DIGEST_MISMATCH', `layer ${digest}: the content has another digest`, {
-          stage: 'verify',
-        });
-      }
-    } catch (error) {
+    const downloadedBytes = await bytes.fetch(inflating).catch(async (error: unknown) => {
       await inflating.stop();
       throw error;
+    });
+    const malformed = await endOf(inflating, bytes, hash, context.signal);
+    if (hash.digest('hex') !== digest.slice(digest.indexOf(':') + 1)) {
+      bytes.remove();
+      throw new FetchError('ERR_DIGEST_MISMATCH', `layer ${digest}: the content has another digest`, {
+        stage: 'verify',
+      });
     }
-    // Malformed content is only reported now that it is known to be what the image names.
-    await inflating.done;
+    // Only reported now that it is known to be what the image names.
+    if (malformed !== undefined) throw malformed;
     output.converter.end();
     output.flush();
     counters.setState('complete');
@@ -87,54 +78,71 @@ export const fetchLayer: TaskHandler<'fetchLayer'> = async (input, context) => {
 };
 
 /**
- * The bytes of a file of the user are hashed as they are inflated, for the file may change in between; when that
- * ends early, the rest is hashed to tell whether it is the layer that was named.
+ * Bytes are hashed as they are inflated, for a file of the user may change in between. When that ends early, which is
+ * the error that is returned, the rest is hashed to tell whether it is the layer that was named.
  */
-async function hashTo(
-  bytes: LayerBytes,
+async function endOf(
   inflating: Inflating,
+  bytes: LayerBytes,
   hash: Hash,
-  { signal }: TaskContext,
-): Promise<number> {
+  signal: AbortSignal,
+): Promise<unknown> {
   try {
     await inflating.done;
+    return undefined;
   } catch (error) {
     throwIfAborted(signal);
     if (bytes.digestOf === 'content') throw error;
     await replay(bytes, async (chunk) => void hash.update(chunk), signal, inflating.position());
+    return error;
   }
-  return 0;
 }
 
 interface LayerBytes extends ReadableBytes {
   readonly resumedBytes: number;
   /** All of it is here: nothing is fetched. */
-  readonly isWhole: boolean;
+  readonly isLocal: boolean;
   readonly digestOf: LocalLayer['digestOf'];
-  /** Hands out every byte, those that are here already first; resolves to how many came over the network. */
-  fetch(onChunk: (chunk: Buffer) => Promise<void>): Promise<number>;
+  /** Brings what is missing, and tells the reader; resolves to how many bytes came over the network. */
+  fetch(reader: Pick<Inflating, 'more' | 'position'>): Promise<number>;
   /** What was kept for another attempt is not needed any more. */
   remove(): void;
   close(): void;
 }
 
-function openBytes({ source, sizeBytes }: FetchLayerInput, context: TaskContext): LayerBytes {
+function openBytes(input: FetchLayerInput, context: TaskContext): LayerBytes {
+  const { source, sizeBytes } = input;
   if (source.kind === 'file') {
     const { digestOf } = source;
     const range = openFileRange(source.file);
-    return { ...range, resumedBytes: 0, isWhole: true, digestOf, fetch: async () => 0, remove() {} };
+    return { ...range, resumedBytes: 0, isLocal: true, digestOf, fetch: async () => 0, remove() {} };
   }
+  const counters = blobCounters(input.counters);
   const partial = openPartialFile(source.partialFile);
-  if (partial.size() > sizeBytes) partial.clear();
+  const isOfBlob = partial.facts() !== undefined && (partial.received().at(-1)?.end ?? 0) <= sizeBytes;
+  if (!isOfBlob) partial.begin({ totalBytes: sizeBytes });
+  const receivedBytes = (): number => totalOf(partial.received());
+  counters.set('wireBytes', receivedBytes());
   return {
     ...partial,
-    resumedBytes: partial.size(),
-    isWhole: false,
+    resumedBytes: receivedBytes(),
+    isLocal: false,
     digestOf: 'blob',
-    async fetch(onChunk) {
-      await replay(partial, onChunk, context.signal);
-      return downloadBlob({ request: source.request, sizeBytes, partial, onChunk }, context);
-    },
+    fetch: ({ more, position }) =>
+      downloadBlob(
+        {
+          request: source.request,
+          sizeBytes,
+          partial,
+          counters: input.counters,
+          onArrival() {
+            counters.set('wireBytes', receivedBytes());
+            more();
+          },
+          unreadBytes: () => partial.size() - position(),
+        },
+        context,
+      ),
   };
 }
 

@@ -1,6 +1,8 @@
-/** The HTTP clients of a worker thread: one for each set of options, kept so that connections are used again. */
+/** The HTTP clients of a worker thread, one for each set of options, kept so that connections are used again; and retries. */
 
 import type { HttpClient, HttpOptions } from '../src/http/client.js';
+import type { RetryOptions } from '../src/http/retry.js';
+import type { BlobRequest, TaskContext } from '../src/tasks/contract.js';
 
 const clients = new Map<string, Promise<HttpClient>>();
 
@@ -13,4 +15,14 @@ export function httpClient(options: HttpOptions): Promise<HttpClient> {
     clients.set(key, client);
   }
   return client;
+}
+
+/** As often as the request says; the coordinator is told of every time. */
+export function retryOptions({ retries }: BlobRequest, { signal, note }: TaskContext): RetryOptions {
+  return {
+    signal,
+    retries,
+    onRetry: ({ attempt, delayMs, error }) =>
+      note({ note: 'retry', attempt, delayMs, reason: error.message }),
+  };
 }

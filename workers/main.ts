@@ -11,10 +11,11 @@ import type {
   Tasks,
 } from '../src/tasks/contract.js';
 import { assemble as assembleHandler } from './assemble.js';
+import { downloadAci as downloadAciHandler } from './download-aci.js';
 import { extract as extractHandler } from './extract.js';
-import { fetchAci as fetchAciHandler } from './fetch-aci.js';
 import { fetchLayer as fetchLayerHandler } from './fetch-layer.js';
 import { inflate as inflateHandler } from './inflate.js';
+import { readAci as readAciHandler } from './read-aci.js';
 
 interface TaskMessage<K extends TaskName> {
   readonly input: Tasks[K]['input'];
@@ -40,7 +41,8 @@ function threaded<K extends TaskName>(handler: TaskHandler<K>) {
 }
 
 export const fetchLayer = threaded<'fetchLayer'>(fetchLayerHandler);
-export const fetchAci = threaded<'fetchAci'>(fetchAciHandler);
+export const downloadAci = threaded<'downloadAci'>(downloadAciHandler);
+export const readAci = threaded<'readAci'>(readAciHandler);
 export const assemble = threaded<'assemble'>(assembleHandler);
 export const extract = threaded<'extract'>(extractHandler);
 export const inflate = threaded<'inflate'>(inflateHandler);

@@ -1,10 +1,29 @@
-/** The bytes of an unfinished download, kept so that the next attempt, or the next run, goes on after them. */
+/** The bytes of an unfinished download, kept so that the next attempt, or the next run, goes on with what is missing. */
 
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { setImmediate as yieldToEvents } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { FetchError, storageError, throwIfAborted } from '../src/errors.js';
+import { addSpan, missingIn, prefixEnd, type Span } from '../src/http/part-plan.js';
+import { partialRecordFile } from '../src/store/layout.js';
+import { bootId } from '../src/store/owner.js';
+import { type PartialRecord, parsePartialRecord } from '../src/store/records.js';
 import type { FileRange } from '../src/types.js';
 import { writeFully } from './append-file.js';
+
+const sync = promisify(fdatasync);
 
 export interface ReadableBytes {
   /** How many bytes are there. */
@@ -13,10 +32,22 @@ export interface ReadableBytes {
   read(target: Buffer, offset: number, length: number): number;
 }
 
+/** What the bytes are of, as far as the server told it. */
+export type PartialFacts = Pick<PartialRecord, 'etag' | 'lastModified' | 'totalBytes'>;
+
+/** Its size is that of the part from the beginning on that has no gap. */
 export interface PartialFile extends ReadableBytes {
-  append(chunk: Buffer): void;
-  /** Begins again from nothing. */
-  clear(): void;
+  /** Undefined where nothing is known of them. */
+  facts(): PartialFacts | undefined;
+  /** Begins again from nothing, with what this is of. */
+  begin(facts: PartialFacts | undefined): void;
+  received(): readonly Span[];
+  /** Bytes that are there already stay as they are: a reader may have hashed them. */
+  write(chunk: Buffer, at: number): void;
+  /** Notes what is there, so that a process that is killed loses little of it. */
+  save(): void;
+  /** The same against a loss of power. */
+  checkpoint(): Promise<void>;
   close(): void;
   remove(): void;
 }
@@ -53,12 +84,17 @@ export function openFileRange({ path, offset, sizeBytes }: FileRange): ReadableB
 
 function readAt(fd: number, path: string, target: Buffer, position: number, length: number): number {
   const got = atFile(path, () => readSync(fd, target, 0, length, position));
-  // Someone else has cut it.
-  if (got === 0) throw new FetchError('ERR_IO', `${path} has become shorter`, { stage: 'store' });
+  if (got === 0) throw cutError(path);
   return got;
 }
 
-function atFile<T>(path: string, action: () => T): T {
+/** Someone else has cut the file. */
+export function cutError(path: string): FetchError {
+  return new FetchError('ERR_IO', `${path} has become shorter`, { stage: 'store' });
+}
+
+/** @throws FetchError of exit code 8 for what `action` meets */
+export function atFile<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
@@ -69,21 +105,93 @@ function atFile<T>(path: string, action: () => T): T {
 /** The caller holds the lock of the download. @throws (from all) FetchError of exit code 8 */
 export function openPartialFile(path: string): PartialFile {
   const attempt = <T>(action: () => T): T => atFile(path, action);
+  const recordFile = partialRecordFile(path);
   const fd = attempt(() => openSync(path, constants.O_RDWR | constants.O_CREAT, 0o644));
-  let sizeBytes = attempt(() => fstatSync(fd).size);
+  let record = readRecord(recordFile);
+  let received = spansOf(
+    record,
+    attempt(() => fstatSync(fd).size),
+  );
+  // What is behind the last span is of no use, and the size shall tell what is there again.
+  attempt(() => ftruncateSync(fd, received.at(-1)?.end ?? 0));
+  let synced: readonly Span[] = record?.synced ?? [];
+  let isInOrder = prefixEnd(received) === (received.at(-1)?.end ?? 0);
+
+  function writeRecord(): void {
+    record = { ...record, bootId: bootId(), received: isInOrder ? undefined : received, synced };
+    const text = JSON.stringify(record);
+    attempt(() => {
+      // A record that is half written would be none.
+      writeFileSync(`${recordFile}.new`, text);
+      renameSync(`${recordFile}.new`, recordFile);
+    });
+  }
 
   return {
-    size: () => sizeBytes,
-    append(chunk) {
-      writeFully(fd, chunk, chunk.length, sizeBytes);
-      sizeBytes += chunk.length;
+    size: () => prefixEnd(received),
+    facts: () => record,
+    begin({ etag, lastModified, totalBytes } = {}) {
+      attempt(() => ftruncateSync(fd, 0));
+      received = [];
+      synced = [];
+      isInOrder = true;
+      record = { etag, lastModified, totalBytes };
+      writeRecord();
+    },
+    received: () => received,
+    write(chunk, at) {
+      const end = at + chunk.length;
+      if (at !== prefixEnd(received) && isInOrder) {
+        // From here on the size of the file does not tell what is there.
+        isInOrder = false;
+        writeRecord();
+      }
+      for (const { start, end: to } of missingIn(received, { start: at, end })) {
+        const missing = chunk.subarray(start - at, to - at);
+        writeFully(fd, missing, missing.length, start);
+      }
+      received = addSpan(received, { start: at, end });
     },
     read: (target, offset, length) => readAt(fd, path, target, offset, length),
-    clear() {
-      attempt(() => ftruncateSync(fd, 0));
-      sizeBytes = 0;
+    save() {
+      if (!isInOrder) writeRecord();
+    },
+    async checkpoint() {
+      const there = received;
+      await sync(fd).catch((error: unknown) => {
+        throw storageError(error, `cannot write ${path}`);
+      });
+      synced = there;
+      writeRecord();
     },
     close: () => closeSync(fd),
-    remove: () => attempt(() => rmSync(path, { force: true })),
+    remove: () => attempt(() => removePartial(path)),
   };
+}
+
+/** With what is known of it. */
+export function removePartial(path: string): void {
+  for (const file of [path, partialRecordFile(path)]) rmSync(file, { force: true });
+}
+
+function readRecord(path: string): PartialRecord | undefined {
+  try {
+    return parsePartialRecord(readFileSync(path, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * What was not synced may be anything after a loss of power. A file that has become shorter has less than its record
+ * says, and one without a record nothing.
+ */
+function spansOf(record: PartialRecord | undefined, sizeBytes: number): readonly Span[] {
+  if (record === undefined) return [];
+  const inOrder = [{ start: 0, end: sizeBytes }];
+  const spans = record.bootId === bootId() ? (record.received ?? inOrder) : (record.synced ?? []);
+  return spans.reduce<readonly Span[]>(
+    (all, { start, end }) => addSpan(all, { start, end: Math.min(end, sizeBytes) }),
+    [],
+  );
 }

@@ -4,12 +4,12 @@ import { constants, open } from 'node:fs/promises';
 import { setImmediate as yieldToEvents } from 'node:timers/promises';
 import { errnoOf, FetchError, storageError, throwIfAborted } from '../src/errors.js';
 import type { TaskContext } from '../src/tasks/contract.js';
-import type { AciTarget, Arrival } from './aci-target.js';
+import type { AciTarget } from './aci-target.js';
 
 const READ_BYTES = 1024 * 1024;
 
 /** @throws FetchError ERR_NOT_FOUND, ERR_USAGE for what is no regular file, ERR_PERMISSION, ERR_IO */
-export async function readAciFile(path: string, target: AciTarget, context: TaskContext): Promise<Arrival> {
+export async function readAciFile(path: string, target: AciTarget, context: TaskContext): Promise<void> {
   // Without O_NONBLOCK the opening of a pipe waits for a writer, and nothing could end that.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
     if (errnoOf(error) !== 'ENOENT') throw storageError(error, `cannot read ${path}`, 'resolve');
@@ -38,5 +38,4 @@ export async function readAciFile(path: string, target: AciTarget, context: Task
   } finally {
     await file.close();
   }
-  return { facts: { downloadedBytes: 0, headers: {} }, settle() {} };
 }

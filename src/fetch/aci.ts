@@ -3,7 +3,7 @@
 import { rm } from 'node:fs/promises';
 import { FetchError } from '../errors.js';
 import { cachedAnswerOf, isFresh, refresh } from '../http/freshness.js';
-import { removeIfFull } from '../store/files.js';
+import { removeIfFull, removePartial } from '../store/files.js';
 import type { RemoteRecord, SignedRecord } from '../store/records.js';
 import type { ImageFacts } from '../store/store.js';
 import { hashesToKeep } from '../trust/check.js';
@@ -96,7 +96,7 @@ export async function fetchRemoteAci(
   // Two processes must not append to one partial download; the second then finds what the first one stored.
   const lock = await store.lock(`url ${key}`, signal);
   try {
-    if (request.noStore) await rm(store.layout.partialFile(key), { force: true });
+    if (request.noStore) await removePartial(store.layout.partialFile(key));
     const current = await remembered(session, key, request);
     return await download(session, { ...origin, key, source, ...current }, request, signal);
   } catch (error) {

@@ -4,11 +4,12 @@ import { randomUUID } from 'node:crypto';
 import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFetchError, storageError } from '../errors.js';
-import { removeIfFull } from '../store/files.js';
+import { removeIfFull, removePartial } from '../store/files.js';
 import { layerBlob } from '../store/layout.js';
 import type { FetchLayerInput, LayerFiles, TaskNote } from '../tasks/contract.js';
 import { type BlobCounters, newBlobCounters } from '../tasks/counters.js';
 import type { Descriptor } from '../types.js';
+import { lendConnections } from './extra-connections.js';
 import {
   FETCH_TASK_BYTES,
   type LayerJobs,
@@ -115,7 +116,7 @@ async function openLayer(
       await lock.release();
       return await storedLayer(session, layer, source);
     }
-    if (ignoreStore) await rm(store.layout.partialFile(layer.digest), { force: true });
+    if (ignoreStore) await removePartial(store.layout.partialFile(layer.digest));
     const { tarFile, indexFile } = await newIngestFiles(session, layer);
     const counters = newBlobCounters();
     const fetching = fetchLayer(session, { layer, source, tarFile, indexFile, counters }, signal);
@@ -168,7 +169,7 @@ function fetchLayer(
     if (note.note === 'retry') {
       const { attempt, delayMs, reason } = note;
       emit({ event: 'blob.retry', ...id, attempt, delayMs, reason });
-    } else if (resumedBytes === undefined) {
+    } else if (note.note === 'opened' && resumedBytes === undefined) {
       resumedBytes = note.resumedBytes;
       const readBytes = (): number => counters.read('wireBytes');
       const { sizeBytes } = layer;
@@ -189,6 +190,7 @@ function fetchLayer(
   async function attempt(): Promise<LayerResult> {
     const host = origin.kind === 'file' ? undefined : new URL(origin.request().url).host;
     const release = await permits.acquire({ host, memoryBytes: FETCH_TASK_BYTES }, signal);
+    const extras = lendConnections(permits, host, counters);
     try {
       // The token may have grown old while the layer waited for its turn.
       if (origin.kind === 'registry') await origin.renewIfStale(signal);
@@ -201,8 +203,12 @@ function fetchLayer(
         indexFile,
         counters: counters.memory,
       };
-      return await runner.run('fetchLayer', input, { signal, onNote });
+      return await runner.run('fetchLayer', input, {
+        signal,
+        onNote: (note) => (note.note === 'connection' ? extras.onNote(note) : onNote(note)),
+      });
     } finally {
+      extras.end();
       release();
     }
   }

@@ -12,6 +12,8 @@ export interface PermitRequest {
   /** `HOST:PORT` that one connection goes to; none for tasks without one. */
   readonly host?: string | undefined;
   readonly memoryBytes: number;
+  /** A further connection of a task that has one: behind every task that still waits for its first. Default false. */
+  readonly isExtra?: boolean | undefined;
 }
 
 export interface Permits {
@@ -53,7 +55,8 @@ export function createPermits(limits: PermitLimits): Permits {
 
   function grantNext(): void {
     const stillWaiting: Waiting[] = [];
-    for (const waiting of queue) {
+    const isExtra = ({ request }: Waiting): boolean => request.isExtra === true;
+    for (const waiting of [...queue.filter((one) => !isExtra(one)), ...queue.filter(isExtra)]) {
       if (!fits(waiting.request)) {
         stillWaiting.push(waiting);
         continue;

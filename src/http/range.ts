@@ -29,6 +29,8 @@ export interface PartialAnswer {
   readonly headers: Readonly<Record<string, string>>;
   /** The first byte that was asked for. */
   readonly requestedStart: number;
+  /** The byte after the last one that was asked for. Default: all the rest. */
+  readonly requestedEnd?: number | undefined;
   /** Size of the whole, where it is known. */
   readonly expectedTotal?: number | undefined;
   /** For messages: what is downloaded. Default `the download`. */
@@ -40,7 +42,7 @@ export interface PartialAnswer {
 /**
  * | status | Content-Range | |
  * |---|---|---|
- * | 206 | starts at the requested byte, total and Content-Length agree | append |
+ * | 206 | starts and ends where it was asked to, total and Content-Length agree | append |
  * | 206 | anything else, or none | ERR_HTTP_STATUS: the body is of no use |
  * | 200 | | restart: the server does not do ranges, the body is the whole |
  * | 416 | | restart: what is there is no prefix of what the server has; the body is an error page |
@@ -51,6 +53,7 @@ export function checkPartial(answer: PartialAnswer): 'append' | 'restart' {
     status,
     headers,
     requestedStart,
+    requestedEnd,
     expectedTotal,
     what = 'the download',
     stage = 'download',
@@ -65,6 +68,9 @@ export function checkPartial(answer: PartialAnswer): 'append' | 'restart' {
   }
   if (expectedTotal !== undefined && range.totalBytes !== undefined && range.totalBytes !== expectedTotal) {
     throw rangeError(what, stage, `of ${range.totalBytes} bytes where there must be ${expectedTotal}`);
+  }
+  if (requestedEnd !== undefined && range.end !== requestedEnd - 1) {
+    throw rangeError(what, stage, `up to byte ${range.end} where ${requestedEnd - 1} was asked for`);
   }
   const lengthBytes = range.end - range.start + 1;
   const announced = headers['content-length'];

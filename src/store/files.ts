@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf, isFetchError, storageError } from '../errors.js';
+import { partialRecordFile } from './layout.js';
 
 /** Moves a synced file to its final place, so that after a crash it is there whole or not at all. */
 export async function publishFile(from: string, to: string): Promise<void> {
@@ -66,5 +67,10 @@ export async function fileSizeIfThere(path: string): Promise<number | undefined>
 
 /** What a download has left for the next one must not be what keeps a disk full: it goes when `error` says so. */
 export async function removeIfFull(partialFile: string, error: unknown): Promise<void> {
-  if (isFetchError(error) && error.code === 'ERR_NO_SPACE') await rm(partialFile, { force: true });
+  if (isFetchError(error) && error.code === 'ERR_NO_SPACE') await removePartial(partialFile);
+}
+
+/** With the record beside it. */
+export async function removePartial(partialFile: string): Promise<void> {
+  await Promise.all([partialFile, partialRecordFile(partialFile)].map((path) => rm(path, { force: true })));
 }

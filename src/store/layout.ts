@@ -78,6 +78,11 @@ export function storeLayout(root: string): StoreLayout {
   };
 }
 
+/** What an unfinished download is of stands beside its bytes. */
+export function partialRecordFile(partialFile: string): string {
+  return `${partialFile}.json`;
+}
+
 /** A file name for any text; digests stay readable. */
 function fileKey(text: string): string {
   if (/^sha(256|512):[0-9a-f]+$/.test(text)) return text.replace(':', '-');

@@ -3,6 +3,7 @@
 import type { AciDependency } from '../aci/manifest.js';
 import { FetchError } from '../errors.js';
 import type { CachedAnswer } from '../http/freshness.js';
+import type { Span } from '../http/part-plan.js';
 import type { KeptHash } from '../trust/signature.js';
 import type { ImageId, Labels } from '../types.js';
 import type { BlobName } from './layout.js';
@@ -64,9 +65,13 @@ export interface PartialRecord {
   readonly etag?: string | undefined;
   readonly lastModified?: string | undefined;
   readonly totalBytes?: number | undefined;
+  /** Which parts are there; absent where all was written in order, and the size of the file tells it. */
+  readonly received?: readonly Span[] | undefined;
+  /** Those of them that have reached the disk, as far as anybody made sure of it. */
+  readonly synced?: readonly Span[] | undefined;
   /**
-   * Of the machine's run in which the bytes were written. They were not synced, so after a power loss they may be
-   * anything, and without a digest nothing would show it.
+   * Of the machine's run in which the bytes were written. What was not synced may be anything after a power loss, and
+   * without a digest nothing would show it.
    */
   readonly bootId?: string | undefined;
 }
@@ -100,10 +105,21 @@ export function parseRemoteRecord(text: string, path: string): RemoteRecord {
 export function parsePartialRecord(text: string): PartialRecord | undefined {
   try {
     const record = JSON.parse(text) as Partial<PartialRecord> | null;
-    return typeof record === 'object' && record !== null ? (record as PartialRecord) : undefined;
+    if (typeof record !== 'object' || record === null) return undefined;
+    const isWhole = [record.received, record.synced].every((spans) => spans === undefined || areSpans(spans));
+    return isWhole ? record : undefined;
   } catch {
     return undefined;
   }
+}
+
+function areSpans(value: unknown): value is Span[] {
+  if (!Array.isArray(value)) return false;
+  return value.every(({ start, end }: Partial<Span>) => isOffset(start) && isOffset(end) && start <= end);
+}
+
+function isOffset(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /** Literal bytes as base64, ranges as `[blob, offset, size]` with the blob's place in the list. */

@@ -12,7 +12,8 @@ import type { Digest, FileRange } from '../types.js';
 /** Task name to input and output. All of it is plain data; blob bytes stay in files. */
 export interface Tasks {
   fetchLayer: { input: FetchLayerInput; output: FetchLayerOutput };
-  fetchAci: { input: FetchAciInput; output: FetchAciOutput };
+  downloadAci: { input: DownloadAciInput; output: DownloadAciOutput };
+  readAci: { input: ReadAciInput; output: ReadAciOutput };
   assemble: { input: AssembleInput; output: AssembleOutput };
   extract: { input: ExtractInput; output: ExtractOutput };
   inflate: { input: InflateInput; output: InflateOutput };
@@ -66,37 +67,38 @@ export interface FetchLayerOutput {
   readonly resumedBytes: number;
 }
 
-/** Downloads or reads an ACI, inflates and hashes it, and writes it plain into an ingest file. */
-export interface FetchAciInput {
-  readonly source:
-    | {
-        readonly kind: 'url';
-        readonly request: BlobRequest;
-        /** The bytes as they arrive; a `PartialRecord` beside it says what they are of. */
-        readonly partialFile: string;
-        /** Of the stored image; the server may answer that it has not changed. */
-        readonly validators: Validators;
-      }
-    | { readonly kind: 'file'; readonly path: string };
+/** Downloads an ACI, as it comes, into a file that a `readAci` task follows. */
+export interface DownloadAciInput {
+  readonly request: BlobRequest;
+  /** The bytes as they arrive; what is there already, and still of the same, is not asked for again. */
+  readonly partialFile: string;
+  /** Of the stored image; the server may answer that it has not changed. */
+  readonly validators: Validators;
+  /** See `blobCounters`. */
+  readonly counters: SharedArrayBuffer;
+}
+
+export type DownloadAciOutput =
+  | { readonly status: 'unchanged'; readonly headers: CacheHeaders }
+  | { readonly status: 'downloaded'; readonly downloadedBytes: number; readonly headers: CacheHeaders };
+
+/** Reads an ACI, inflates and hashes it, and writes it plain into an ingest file. */
+export interface ReadAciInput {
+  /** `growing`: the partial file of a `downloadAci` task with the same counters. A plain ACI is moved, not copied. */
+  readonly source: { readonly kind: 'growing' | 'file'; readonly path: string };
   /** Computed over the bytes as they come, for signatures. */
   readonly hashes: readonly ContentHashRequest[];
   readonly aciFile: string;
   readonly counters: SharedArrayBuffer;
 }
 
-export type FetchAciOutput =
-  | { readonly status: 'unchanged'; readonly headers: CacheHeaders }
-  | {
-      readonly status: 'fetched';
-      readonly sha512: string;
-      readonly sizeBytes: number;
-      readonly manifest: { readonly text: string; readonly offset: number; readonly sizeBytes: number };
-      readonly downloadedBytes: number;
-      /** Empty for a file. */
-      readonly headers: CacheHeaders;
-      /** What was asked for, and where the ACI is not compressed its SHA-512 in any case, which is that of its ID. */
-      readonly hashes: readonly KeptHash[];
-    };
+export interface ReadAciOutput {
+  readonly sha512: string;
+  readonly sizeBytes: number;
+  readonly manifest: { readonly text: string; readonly offset: number; readonly sizeBytes: number };
+  /** What was asked for, and where the ACI is not compressed its SHA-512 in any case, which is that of its ID. */
+  readonly hashes: readonly KeptHash[];
+}
 
 /** A layer that is stored or being written; the assembler follows it through the counters. */
 export interface LayerFiles {
@@ -150,7 +152,9 @@ export interface InflateOutput {
 /** A fact that a running task tells the coordinator. */
 export type TaskNote =
   | { readonly note: 'opened'; readonly sizeBytes: number | undefined; readonly resumedBytes: number }
-  | { readonly note: 'retry'; readonly attempt: number; readonly delayMs: number; readonly reason: string };
+  | { readonly note: 'retry'; readonly attempt: number; readonly delayMs: number; readonly reason: string }
+  /** One more connection is wanted (1), or one of those that were granted is not needed any more (-1). */
+  | { readonly note: 'connection'; readonly change: 1 | -1 };
 
 export interface TaskContext {
   readonly signal: AbortSignal;

@@ -1,17 +1,24 @@
 /** Counters in shared memory: how far a blob is, for the threads that follow it and for the progress display. */
 
 /**
- * `wireBytes`: compressed bytes that are here. `tarBytes`, `indexBytes`: how much of the two files of a layer is
- * written and may be read. Each only grows.
+ * `wireBytes`: compressed bytes that are here. `prefixBytes`: how many of them from the beginning on, without a gap.
+ * `readBytes`: how many somebody has read. `tarBytes`, `indexBytes`: how much of the two files of a layer is written and
+ * may be read. Each only grows, but for `restart`.
  */
-export type Counter = 'wireBytes' | 'tarBytes' | 'indexBytes';
+export type Counter = 'wireBytes' | 'prefixBytes' | 'readBytes' | 'tarBytes' | 'indexBytes';
 
 export type BlobState = 'running' | 'complete' | 'failed';
 
-const SLOTS: Readonly<Record<Counter, number>> = { wireBytes: 0, tarBytes: 1, indexBytes: 2 };
+const SLOTS: Readonly<Record<Counter, number>> = {
+  wireBytes: 0,
+  tarBytes: 1,
+  indexBytes: 2,
+  prefixBytes: 3,
+  readBytes: 4,
+};
 const STATES: readonly BlobState[] = ['running', 'complete', 'failed'];
-const BYTES = 40;
-const VERSION_OFFSET = 24;
+const WORDS_OFFSET = 40;
+const BYTES = WORDS_OFFSET + 16;
 
 export interface BlobCounters {
   /** What is posted to another thread, where `blobCounters` opens it again. */
@@ -21,6 +28,14 @@ export interface BlobCounters {
   set(counter: Counter, value: number): void;
   state(): BlobState;
   setState(state: BlobState): void;
+  /** The content begins again: what was read of it is void. */
+  restart(): void;
+  /** How often it began again; read it before and after what the counters allow to read. */
+  generation(): number;
+  /** Connections that were granted beside the first, in all; see `grant`. */
+  granted(): number;
+  /** Allows one more. */
+  grant(): void;
   /** Wakes everyone who waits in `changed`; called after a group of `set`s. */
   publish(): void;
   /** A number that every `publish` changes; read it before the counters, then wait for it to change. */
@@ -37,8 +52,9 @@ export function newBlobCounters(): BlobCounters {
 }
 
 export function blobCounters(memory: SharedArrayBuffer): BlobCounters {
-  const values = new BigInt64Array(memory, 0, 3);
-  const words = new Int32Array(memory, VERSION_OFFSET, 2);
+  const values = new BigInt64Array(memory, 0, 5);
+  /** Version, state, generation, granted connections. */
+  const words = new Int32Array(memory, WORDS_OFFSET, 4);
   function publish(): void {
     Atomics.add(words, 0, 1);
     Atomics.notify(words, 0);
@@ -53,6 +69,18 @@ export function blobCounters(memory: SharedArrayBuffer): BlobCounters {
     state: () => STATES[Atomics.load(words, 1)] as BlobState,
     setState(state) {
       Atomics.store(words, 1, STATES.indexOf(state));
+      publish();
+    },
+    restart() {
+      // In this order nobody takes an old number for one of the new content.
+      for (const counter of ['prefixBytes', 'readBytes'] as const) Atomics.store(values, SLOTS[counter], 0n);
+      Atomics.add(words, 2, 1);
+      publish();
+    },
+    generation: () => Atomics.load(words, 2),
+    granted: () => Atomics.load(words, 3),
+    grant() {
+      Atomics.add(words, 3, 1);
       publish();
     },
     publish,

@@ -173,7 +173,7 @@ export function describeRunner(name: string, create: () => Promise<TaskRunner>):
         const source = { kind: 'file', path } as const;
         const [aciFile, counters] = [join(tempDir(), 'aci'), newBlobCounters().memory];
         const input = { source, hashes: [], aciFile, counters };
-        const running = runner.run('fetchAci', input, {
+        const running = runner.run('readAci', input, {
           signal: NEVER,
           onNote: (note) => void notes.push(note),
         });

@@ -58,7 +58,7 @@ function leftovers(dir: string): string[] {
   const layout = storeLayout(dir);
   const inside = (folder: string): string[] => readdirSync(folder, { recursive: true, encoding: 'utf8' });
   return [
-    ...inside(layout.ingestDir).filter((name) => !name.endsWith('.part')),
+    ...inside(layout.ingestDir).filter((name) => !/\.part(\.json)?$/.test(name)),
     ...inside(layout.locksDir),
     ...inside(layout.imagesDir),
     ...layout.blobDirs.flatMap(inside),

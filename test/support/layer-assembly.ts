@@ -13,10 +13,11 @@ import { newBlobCounters } from '../../src/tasks/counters.js';
 import { createInlineRunner } from '../../src/tasks/runner.js';
 import type { Digest } from '../../src/types.js';
 import { assemble } from '../../workers/assemble.js';
+import { downloadAci } from '../../workers/download-aci.js';
 import { extract as extractTask } from '../../workers/extract.js';
-import { fetchAci } from '../../workers/fetch-aci.js';
 import { fetchLayer } from '../../workers/fetch-layer.js';
 import { inflate } from '../../workers/inflate.js';
+import { readAci } from '../../workers/read-aci.js';
 import type { Random } from './images/random.js';
 import { buildTar, type NamedEntry } from './images/tar.js';
 import { type ModelFact, sha1 } from './layer-model.js';
@@ -24,7 +25,8 @@ import { type ModelFact, sha1 } from './layer-model.js';
 export const inlineRunner = createInlineRunner({
   assemble,
   extract: extractTask,
-  fetchAci,
+  downloadAci,
+  readAci,
   fetchLayer,
   inflate,
 });

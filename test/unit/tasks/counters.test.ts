@@ -78,8 +78,8 @@ describe('blob counters', () => {
 const WRITER = `
 const { parentPort, workerData } = require('node:worker_threads');
 const { memory, steps, total } = workerData;
-const values = new BigInt64Array(memory, 0, 3);
-const words = new Int32Array(memory, 24, 2);
+const values = new BigInt64Array(memory, 0, 5);
+const words = new Int32Array(memory, 40, 4);
 const step = new Int32Array(steps);
 for (let at = 1; at <= total; at++) {
   Atomics.wait(step, 0, at - 1);
@@ -90,6 +90,28 @@ for (let at = 1; at <= total; at++) {
   Atomics.notify(words, 0);
 }
 `;
+
+describe('blob counters of content that begins again', () => {
+  it('count from nothing, in another generation', () => {
+    const counters = newBlobCounters();
+    counters.set('prefixBytes', 7);
+    counters.set('readBytes', 5);
+    const [version, generation] = [counters.version(), counters.generation()];
+    counters.restart();
+    expect([counters.read('prefixBytes'), counters.read('readBytes')]).toEqual([0, 0]);
+    expect(counters.generation()).toBe(generation + 1);
+    expect(counters.version()).not.toBe(version);
+  });
+
+  it('count connections that were granted, for everyone', () => {
+    const counters = newBlobCounters();
+    const version = counters.version();
+    counters.grant();
+    counters.grant();
+    expect(blobCounters(counters.memory).granted()).toBe(2);
+    expect(counters.version()).not.toBe(version);
+  });
+});
 
 describe('blob counters of two threads', () => {
   it('wake a follower with each step of the writer, which it sees whole', async () => {

@@ -14,7 +14,8 @@ function runnerOf(assemble: TaskHandlers['assemble']) {
   return createInlineRunner({
     assemble,
     extract: UNUSED,
-    fetchAci: UNUSED,
+    downloadAci: UNUSED,
+    readAci: UNUSED,
     fetchLayer: UNUSED,
     inflate: UNUSED,
   });

@@ -1,17 +1,14 @@
 /** A credential that a task is given: every request it makes is signed, and nobody else sees it. */
 
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Credential } from '../../../src/auth/credentials.js';
 import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/client.js';
-import type { FetchAciOutput } from '../../../src/tasks/contract.js';
-import { newBlobCounters } from '../../../src/tasks/counters.js';
+import { fetchAciInto } from '../../support/aci-download.js';
 import { createCertificate } from '../../support/certificates.js';
 import { buildAci } from '../../support/images/aci.js';
 import { createRandom } from '../../support/images/random.js';
-import { inlineRunner } from '../../support/layer-assembly.js';
 import { startAciServer } from '../../support/servers/aci-server.js';
 import type { FaultPlan } from '../../support/servers/faults.js';
 import { tempDir } from '../../support/temp.js';
@@ -26,23 +23,13 @@ async function startTls(faults: FaultPlan = []) {
   return { server, url: server.putAci('/app.aci', ACI) };
 }
 
-async function fetchAci(url: string): Promise<FetchAciOutput> {
+async function fetchAci(url: string): Promise<void> {
   const dir = tempDir();
   const http = { ...DEFAULT_HTTP_OPTIONS, insecureTls: true };
   const request = structuredClone({ url, http, retries: 1, credential: KEY });
   const source = { kind: 'url', request, partialFile: join(dir, 'part'), validators: {} } as const;
-  const counters = newBlobCounters().memory;
-  const input = { source, hashes: [], aciFile: join(dir, 'aci'), counters };
-  const output = await inlineRunner.run('fetchAci', input, {
-    signal: new AbortController().signal,
-    onNote: () => {},
-  });
-  expect(
-    createHash('sha512')
-      .update(readFileSync(join(dir, 'aci')))
-      .digest('hex'),
-  ).toBe(createHash('sha512').update(ACI).digest('hex'));
-  return output;
+  const { aciFile } = await fetchAciInto(dir, { source, hashes: [] }, new AbortController().signal);
+  expect(readFileSync(aciFile).equals(ACI)).toBe(true);
 }
 
 it('signs the request again that goes on with a download', async () => {

@@ -18,6 +18,7 @@ import type { Digest } from '../../../src/types.js';
 import { createRandom } from '../../support/images/random.js';
 import { buildTar } from '../../support/images/tar.js';
 import { convertLayer, inlineRunner } from '../../support/layer-assembly.js';
+import { leavePartial } from '../../support/partial.js';
 import { type AciServer, startAciServer } from '../../support/servers/aci-server.js';
 import type { FaultPlan } from '../../support/servers/faults.js';
 import { tempDir } from '../../support/temp.js';
@@ -100,7 +101,7 @@ describe('fetchLayer', () => {
 
   it('goes on where an attempt before it ended', async () => {
     const setup = await setUp();
-    writeFileSync(setup.source.partialFile, LAYER.subarray(0, 100_000));
+    leavePartial(setup.source.partialFile, LAYER.subarray(0, 100_000));
     expect(await setup.run()).toEqual({ downloadedBytes: LAYER.length - 100_000, resumedBytes: 100_000 });
     expect(setup.server.requests.map(({ range }) => range)).toEqual(['bytes=100000-']);
     expectConverted(setup);
@@ -108,7 +109,7 @@ describe('fetchLayer', () => {
 
   it('asks for nothing when all of it is here', async () => {
     const setup = await setUp();
-    writeFileSync(setup.source.partialFile, LAYER);
+    leavePartial(setup.source.partialFile, LAYER);
     expect(await setup.run()).toEqual({ downloadedBytes: 0, resumedBytes: LAYER.length });
     expect(setup.server.requests).toEqual([]);
     expectConverted(setup);
@@ -116,14 +117,14 @@ describe('fetchLayer', () => {
 
   it('begins again when more is here than there can be', async () => {
     const setup = await setUp();
-    writeFileSync(setup.source.partialFile, Buffer.concat([LAYER, Buffer.from('x')]));
+    leavePartial(setup.source.partialFile, Buffer.concat([LAYER, Buffer.from('x')]));
     expect(await setup.run()).toEqual({ downloadedBytes: LAYER.length, resumedBytes: 0 });
     expectConverted(setup);
   });
 
   it('skips what it has when the server sends everything', async () => {
     const setup = await setUp(LAYER, [{ match: '/layer', fault: { kind: 'ignore-range' } }]);
-    writeFileSync(setup.source.partialFile, LAYER.subarray(0, 100_000));
+    leavePartial(setup.source.partialFile, LAYER.subarray(0, 100_000));
     expect(await setup.run()).toEqual({ downloadedBytes: LAYER.length, resumedBytes: 100_000 });
     expectConverted(setup);
   });
@@ -181,7 +182,7 @@ describe('fetchLayer', () => {
 
   it('finds a rest bad that is not of this layer', async () => {
     const setup = await setUp();
-    writeFileSync(setup.source.partialFile, Buffer.alloc(1000, 'x'));
+    leavePartial(setup.source.partialFile, Buffer.alloc(1000, 'x'));
     await expect(setup.run()).rejects.toMatchObject({ code: 'ERR_DIGEST_MISMATCH' });
     expect(existsSync(setup.source.partialFile)).toBe(false);
     expect(await setup.run()).toMatchObject({ downloadedBytes: LAYER.length });

@@ -5,14 +5,14 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { EngineEvent } from '../../../src/events.js';
+import type { AciArrival, AciOutput } from '../../../src/fetch/aci-task.js';
 import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/client.js';
-import { bootId } from '../../../src/store/owner.js';
-import type { FetchAciInput, FetchAciOutput, TaskNote } from '../../../src/tasks/contract.js';
-import { blobCounters, newBlobCounters } from '../../../src/tasks/counters.js';
+import { fetchAciInto } from '../../support/aci-download.js';
 import { aciManifest, buildAci } from '../../support/images/aci.js';
 import { createRandom } from '../../support/images/random.js';
 import { buildTar } from '../../support/images/tar.js';
-import { inlineRunner } from '../../support/layer-assembly.js';
+import { leavePartial } from '../../support/partial.js';
 import { type AciServer, startAciServer } from '../../support/servers/aci-server.js';
 import type { FaultPlan } from '../../support/servers/faults.js';
 import { tempDir } from '../../support/temp.js';
@@ -25,68 +25,62 @@ const GZIP = gzipSync(ACI);
 const OTHER = buildAci({ name: NAME, entries: [{ path: 'file', data: createRandom(2).bytes(400_000) }] });
 const sha512 = (bytes: Buffer): string => createHash('sha512').update(bytes).digest('hex');
 
-type Fetched = Extract<FetchAciOutput, { status: 'fetched' }>;
+type Fetched = Extract<AciOutput, { status: 'fetched' }>;
+type Hashes = Parameters<typeof fetchAciInto>[1]['hashes'];
 
 interface Setup {
   readonly server: AciServer;
   readonly url: string;
-  readonly aciFile: string;
   readonly partialFile: string;
-  readonly notes: TaskNote[];
-  readonly counters: SharedArrayBuffer;
-  fromUrl(validators?: { etag?: string; lastModified?: string }, retries?: number): Promise<FetchAciOutput>;
-  fromFile(path: string, signal?: AbortSignal): Promise<FetchAciOutput>;
+  readonly events: EngineEvent[];
+  fromUrl(validators?: { etag?: string; lastModified?: string }, retries?: number): Promise<AciArrival>;
+  fromFile(path: string, signal?: AbortSignal): Promise<AciArrival>;
   /** What an earlier attempt left. */
   leave(bytes: Buffer, record: object): void;
 }
 
-async function setUp(
-  bytes: Buffer = ACI,
-  faults: FaultPlan = [],
-  hashes: FetchAciInput['hashes'] = [],
-): Promise<Setup> {
+async function setUp(bytes: Buffer = ACI, faults: FaultPlan = [], hashes: Hashes = []): Promise<Setup> {
   const server = await startAciServer({ faults });
   onTestFinished(() => server.close());
   const dir = tempDir('fetch-aci-');
-  const [aciFile, partialFile] = [join(dir, 'aci'), join(dir, 'part')];
+  const partialFile = join(dir, 'part');
   const url = server.putAci('/app.aci', bytes);
-  const notes: TaskNote[] = [];
-  const counters = newBlobCounters().memory;
-  const run = (source: FetchAciInput['source'], signal = NEVER): Promise<FetchAciOutput> =>
-    inlineRunner.run(
-      'fetchAci',
-      { source, aciFile, counters, hashes },
-      { signal, onNote: (note) => void notes.push(note) },
-    );
+  const events: EngineEvent[] = [];
+  const emit = (event: EngineEvent): void => void events.push(event);
   const http = { ...DEFAULT_HTTP_OPTIONS, insecureHttp: true };
   return {
     server,
     url,
-    aciFile,
     partialFile,
-    notes,
-    counters,
-    fromUrl: (validators = {}, retries = 0) =>
-      run({ kind: 'url', request: { url, http, retries }, partialFile, validators }),
-    fromFile: (path, signal) => run({ kind: 'file', path }, signal),
-    leave(rest, record) {
-      writeFileSync(partialFile, rest);
-      writeFileSync(`${partialFile}.json`, JSON.stringify(record));
+    events,
+    fromUrl(validators = {}, retries = 0) {
+      const source = { kind: 'url', request: { url, http, retries }, partialFile, validators } as const;
+      return fetchAciInto(dir, { source, hashes }, NEVER, { emit });
     },
+    fromFile: (path, signal = NEVER) =>
+      fetchAciInto(dir, { source: { kind: 'file', path }, hashes }, signal, { emit }),
+    leave: (rest, record) => leavePartial(partialFile, rest, record),
   };
 }
 
-function expectFetched({ aciFile, partialFile }: Setup, output: FetchAciOutput, aci: Buffer = ACI): Fetched {
+function expectFetched({ partialFile }: Setup, { output, aciFile }: AciArrival, aci: Buffer = ACI): Fetched {
   expect(output).toMatchObject({ status: 'fetched', sha512: sha512(aci), sizeBytes: aci.length });
   expect(readFileSync(aciFile).equals(aci)).toBe(true);
   for (const file of [partialFile, `${partialFile}.json`]) expect(existsSync(file)).toBe(false);
   return output as Fetched;
 }
 
+/** Kinds of events, with how much was there already. */
+function told({ events }: Setup): unknown[] {
+  return events.map((event) =>
+    event.event === 'blob.started' ? [event.sizeBytes, event.resumedBytes] : event.event,
+  );
+}
+
 const etagOf = (bytes: Buffer): string => `"${createHash('sha1').update(bytes).digest('hex')}"`;
 const ranges = ({ server }: Setup): (string | undefined)[] => server.requests.map(({ range }) => range);
 
-describe('fetchAci from a file', () => {
+describe('an ACI from a file', () => {
   it.each([
     ['plain', ACI],
     ['compressed', GZIP],
@@ -98,9 +92,9 @@ describe('fetchAci from a file', () => {
     expect(JSON.parse(manifest.text)).toEqual(aciManifest({ name: NAME }));
     expect(ACI.toString('utf8', manifest.offset, manifest.offset + manifest.sizeBytes)).toBe(manifest.text);
     expect(downloadedBytes).toBe(0);
-    expect(setup.notes).toEqual([{ note: 'opened', sizeBytes: bytes.length, resumedBytes: 0 }]);
-    const counters = blobCounters(setup.counters);
-    expect([counters.read('wireBytes'), counters.state()]).toEqual([bytes.length, 'complete']);
+    expect(told(setup)).toEqual([[bytes.length, 0], 'blob.done']);
+    expect(setup.events[0]).toMatchObject({ isLocal: true });
+    expect(setup.events[1]).toMatchObject({ sizeBytes: bytes.length });
   });
 
   it('leaves the file as it is', async () => {
@@ -141,23 +135,23 @@ describe('fetchAci from a file', () => {
   });
 });
 
-describe('fetchAci from a URL', () => {
+describe('an ACI from a URL', () => {
   it('downloads it, with what the server says about it', async () => {
     const setup = await setUp(GZIP);
     const output = expectFetched(setup, await setup.fromUrl());
     expect(output).toMatchObject({ downloadedBytes: GZIP.length, headers: { etag: etagOf(GZIP) } });
     expect(output.headers['last-modified']).toMatch(/GMT$/);
-    expect(setup.notes).toEqual([{ note: 'opened', sizeBytes: GZIP.length, resumedBytes: 0 }]);
+    expect(told(setup)).toEqual([[GZIP.length, 0], 'blob.done']);
   });
 
   it('says when it has not changed', async () => {
     const setup = await setUp();
-    expect(await setup.fromUrl({ etag: etagOf(ACI) })).toMatchObject({
+    expect((await setup.fromUrl({ etag: etagOf(ACI) })).output).toMatchObject({
       status: 'unchanged',
       headers: { etag: etagOf(ACI) },
     });
     const lastModified = new Date(Date.now() + 10_000).toUTCString();
-    expect(await setup.fromUrl({ lastModified })).toMatchObject({
+    expect((await setup.fromUrl({ lastModified })).output).toMatchObject({
       status: 'unchanged',
       headers: { etag: etagOf(ACI) },
     });
@@ -167,23 +161,23 @@ describe('fetchAci from a URL', () => {
 
   it('goes on where an earlier run ended', async () => {
     const setup = await setUp();
-    setup.leave(ACI.subarray(0, 150_000), { etag: etagOf(ACI), totalBytes: ACI.length, bootId: bootId() });
+    setup.leave(ACI.subarray(0, 150_000), { etag: etagOf(ACI), totalBytes: ACI.length });
     const { downloadedBytes } = expectFetched(setup, await setup.fromUrl());
     expect(downloadedBytes).toBe(ACI.length - 150_000);
     expect(ranges(setup)).toEqual(['bytes=150000-']);
     expect(setup.server.requests[0]?.headers['if-range']).toBe(etagOf(ACI));
-    expect(setup.notes).toEqual([{ note: 'opened', sizeBytes: ACI.length, resumedBytes: 150_000 }]);
+    expect(told(setup)).toEqual([[ACI.length, 150_000], 'blob.done']);
   });
 
   it('begins again when the content is another one now', async () => {
     const setup = await setUp(OTHER);
-    setup.leave(ACI.subarray(0, 150_000), { etag: etagOf(ACI), totalBytes: ACI.length, bootId: bootId() });
+    setup.leave(ACI.subarray(0, 150_000), { etag: etagOf(ACI), totalBytes: ACI.length });
     expectFetched(setup, await setup.fromUrl(), OTHER);
   });
 
   it.each<[string, object]>([
     ['nothing', {}],
-    ['a weak tag', { etag: 'W/"x"', totalBytes: ACI.length, bootId: bootId() }],
+    ['a weak tag', { etag: 'W/"x"', totalBytes: ACI.length }],
   ])('begins again with a rest of which %s is known', async (_, record) => {
     const setup = await setUp();
     setup.leave(OTHER.subarray(0, 150_000), record);
@@ -193,11 +187,11 @@ describe('fetchAci from a URL', () => {
 
   it('asks only whether a rest that is complete is still right', async () => {
     const setup = await setUp();
-    setup.leave(ACI, { etag: etagOf(ACI), totalBytes: ACI.length, bootId: bootId() });
+    setup.leave(ACI, { etag: etagOf(ACI), totalBytes: ACI.length });
     const { downloadedBytes } = expectFetched(setup, await setup.fromUrl());
     expect([downloadedBytes, setup.server.requests.length]).toEqual([0, 1]);
     const changed = await setUp(OTHER);
-    changed.leave(ACI, { etag: etagOf(ACI), totalBytes: ACI.length, bootId: bootId() });
+    changed.leave(ACI, { etag: etagOf(ACI), totalBytes: ACI.length });
     expectFetched(changed, await changed.fromUrl(), OTHER);
   });
 
@@ -207,7 +201,7 @@ describe('fetchAci from a URL', () => {
     const { downloadedBytes } = expectFetched(setup, await setup.fromUrl({}, 1));
     expect(downloadedBytes).toBe(ACI.length);
     expect(ranges(setup)[1]).toMatch(/^bytes=\d+-$/);
-    expect(setup.notes.map(({ note }) => note)).toEqual(['opened', 'retry', 'opened']);
+    expect(told(setup)).toEqual([[ACI.length, 0], 'blob.retry', 'blob.done']);
   });
 
   it('begins again when the content changes between two tries', async () => {
@@ -225,7 +219,7 @@ describe('fetchAci from a URL', () => {
     const rest = readFileSync(setup.partialFile);
     expect(rest.equals(ACI.subarray(0, rest.length))).toBe(true);
     const record: unknown = JSON.parse(readFileSync(`${setup.partialFile}.json`, 'utf8'));
-    expect(record).toMatchObject({ etag: etagOf(ACI), totalBytes: ACI.length, bootId: bootId() });
+    expect(record).toMatchObject({ etag: etagOf(ACI), totalBytes: ACI.length });
   });
 
   it.each<[string, FaultPlan, string]>([
@@ -248,7 +242,7 @@ describe('fetchAci from a URL', () => {
 describe('the hashes for signatures', () => {
   const trailer = Buffer.from('signed fields');
   const salt = Buffer.from('salt');
-  const requests: FetchAciInput['hashes'] = [
+  const requests: Hashes = [
     { algorithm: 'sha512', trailers: [trailer.toString('base64')] },
     { algorithm: 'sha256', trailers: [trailer.toString('base64')] },
     { algorithm: 'sha512', salt: salt.toString('base64'), trailers: [trailer.toString('base64')] },
@@ -272,7 +266,7 @@ describe('the hashes for signatures', () => {
 
   it('are over the bytes of the last attempt, when the content changed in between', async () => {
     const setup = await setUp(GZIP, [], requests.slice(0, 1));
-    setup.leave(GZIP.subarray(0, 1000), { etag: '"other"', totalBytes: GZIP.length, bootId: bootId() });
+    setup.leave(GZIP.subarray(0, 1000), { etag: '"other"', totalBytes: GZIP.length });
     const { hashes } = expectFetched(setup, await setup.fromUrl());
     expect(hashes[0]?.digests[0]?.digest).toBe(digestOf('sha512', GZIP, trailer));
   });

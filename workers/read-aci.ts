@@ -1,45 +1,30 @@
-/** The task that downloads or reads an ACI, inflates and hashes it in one pass, and writes it plain. */
+/** The task that reads an ACI as it arrives, inflates and hashes it in one pass, and leaves it plain in its file. */
 
-import { closeSync, fdatasync, openSync, statSync } from 'node:fs';
+import { closeSync, fdatasync, openSync, renameSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { createAciInspector } from '../src/aci/inspect.js';
 import { createDecompressor } from '../src/codec/decompress.js';
-import { storageError, toFetchError } from '../src/errors.js';
-import type { FetchAciInput, FetchAciOutput, TaskContext, TaskHandler } from '../src/tasks/contract.js';
+import { storageError } from '../src/errors.js';
+import type { ReadAciInput, ReadAciOutput, TaskHandler } from '../src/tasks/contract.js';
 import { blobCounters } from '../src/tasks/counters.js';
 import { createSha512 } from '../wasm/sha512.js';
 import { appendFile } from './append-file.js';
-import { downloadAci } from './download-aci.js';
 import { readAciFile } from './read-aci-file.js';
+import { readGrowing } from './read-growing.js';
 import { startWireHashes } from './wire-hashes.js';
 
 const sync = promisify(fdatasync);
 
 /** The output file is complete and synced when the task resolves; its name and labels are the caller's to check. */
-export const fetchAci: TaskHandler<'fetchAci'> = async (input, context) => {
-  const isResumed = hasPartial(input);
-  try {
-    return await fetchOnce(input, context);
-  } catch (error) {
-    // What an earlier run left may be damaged, and is gone now; what comes anew is what the server has.
-    if (!isResumed || toFetchError(error).exitCode !== 7) throw error;
-    return fetchOnce(input, context);
-  }
-};
-
-function hasPartial({ source }: FetchAciInput): boolean {
-  if (source.kind === 'file') return false;
-  return (statSync(source.partialFile, { throwIfNoEntry: false })?.size ?? 0) > 0;
-}
-
-async function fetchOnce(input: FetchAciInput, context: TaskContext): Promise<FetchAciOutput> {
+export const readAci: TaskHandler<'readAci'> = async (input, context) => {
   const counters = blobCounters(input.counters);
-  const { source } = input;
+  const { kind, path } = input.source;
   let pass = await aciPass(input);
   const target = {
-    take(chunk: Buffer, wireBytes: number): Promise<void> {
-      counters.set('wireBytes', wireBytes);
-      return pass.write(chunk);
+    async take(chunk: Buffer, wireBytes: number): Promise<void> {
+      if (kind === 'file') counters.set('wireBytes', wireBytes);
+      await pass.write(chunk);
+      counters.set('readBytes', wireBytes);
     },
     async restart(): Promise<void> {
       pass.destroy();
@@ -47,39 +32,37 @@ async function fetchOnce(input: FetchAciInput, context: TaskContext): Promise<Fe
     },
   };
   try {
-    const arrived =
-      source.kind === 'url'
-        ? await downloadAci(source, target, context)
-        : await readAciFile(source.path, target, context);
-    if ('unchanged' in arrived) return { status: 'unchanged', headers: arrived.unchanged };
-    // The bytes are all here: whether they are good or not, no other attempt goes on with them.
-    const facts = await pass.end().finally(arrived.settle);
-    counters.setState('complete');
-    return { status: 'fetched', ...facts, ...arrived.facts } satisfies FetchAciOutput;
+    if (kind === 'growing') await readGrowing(path, counters, target, context.signal);
+    else await readAciFile(path, target, context);
+    const facts = await pass.end();
+    if (kind === 'file') counters.setState('complete');
+    return facts satisfies ReadAciOutput;
   } finally {
     pass.destroy();
   }
-}
+};
 
 /** One pass of the bytes through decompressor, hash, check and output file. */
-async function aciPass({ aciFile: path, hashes }: Pick<FetchAciInput, 'aciFile' | 'hashes'>) {
+async function aciPass({ aciFile, hashes, source }: ReadAciInput) {
   const hash = await createSha512();
   const wireHashes = await startWireHashes(hashes);
   const inspector = createAciInspector();
-  const fd = openOutput(path);
+  const fd = openOutput(aciFile);
   let sizeBytes = 0;
   const file = appendFile(fd);
-  const decompressor = createDecompressor((chunk) => {
-    inspector.push(chunk);
-    hash.update(chunk);
-    file.write(chunk);
-    sizeBytes += chunk.length;
-  });
-  let isOpen = true;
   const isPlain = (): boolean | undefined => {
     const codec = decompressor.codec();
     return codec === undefined ? undefined : codec === 'none';
   };
+  /** What arrives is what is stored: the file itself will do. */
+  const isInPlace = (): boolean => source.kind === 'growing' && isPlain() === true;
+  const decompressor = createDecompressor((chunk) => {
+    inspector.push(chunk);
+    hash.update(chunk);
+    if (!isInPlace()) file.write(chunk);
+    sizeBytes += chunk.length;
+  });
+  let isOpen = true;
   return {
     async write(chunk: Buffer) {
       const written = decompressor.write(chunk);
@@ -91,10 +74,11 @@ async function aciPass({ aciFile: path, hashes }: Pick<FetchAciInput, 'aciFile' 
     async end() {
       await decompressor.end();
       const { manifest } = inspector.end();
-      file.flush();
-      await sync(fd).catch((error: unknown) => {
-        throw storageError(error, `cannot write ${path}`);
-      });
+      if (isInPlace()) await moveSynced(source.path, aciFile);
+      else {
+        file.flush();
+        await syncFile(fd, aciFile);
+      }
       const kept = await wireHashes.finish(isPlain() === true, hash.save());
       return {
         sha512: hash.digestHex(),
@@ -113,6 +97,22 @@ async function aciPass({ aciFile: path, hashes }: Pick<FetchAciInput, 'aciFile' 
       isOpen = false;
     },
   };
+}
+
+async function moveSynced(from: string, to: string): Promise<void> {
+  const fd = openSync(from, 'r');
+  try {
+    await syncFile(fd, from);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(from, to);
+}
+
+async function syncFile(fd: number, path: string): Promise<void> {
+  await sync(fd).catch((error: unknown) => {
+    throw storageError(error, `cannot write ${path}`);
+  });
 }
 
 function openOutput(path: string): number {

@@ -1,0 +1,63 @@
+/** A file that a task appends to. */
+
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { appendFile, writeFully } from '../../../workers/append-file.js';
+import { createRandom } from '../../support/images/random.js';
+import { tempDir } from '../../support/temp.js';
+
+const MIB = 1024 * 1024;
+
+describe('a file that is appended to', () => {
+  it('has what was written, as much as was flushed, and tells how much that is', () => {
+    const path = join(tempDir(), 'a');
+    const fd = openSync(path, 'w');
+    const sizes: number[] = [];
+    const file = appendFile(fd, (sizeBytes) => void sizes.push(sizeBytes));
+    const random = createRandom(1);
+    const pieces = [1, 1000, MIB - 1, MIB, MIB + 1, 2 * MIB + 7, 0].map((length) => random.bytes(length));
+    for (const piece of pieces) {
+      const memory = Buffer.from(piece);
+      file.write(memory);
+      memory.fill(0xee);
+    }
+    const before = sizes.at(-1) ?? 0;
+    expect(readFileSync(path).length).toBe(before);
+    file.flush();
+    const whole = Buffer.concat(pieces);
+    expect(readFileSync(path).equals(whole)).toBe(true);
+    expect(sizes.at(-1)).toBe(whole.length);
+    expect([...sizes].sort((a, b) => a - b)).toEqual(sizes);
+    closeSync(fd);
+  });
+
+  it('is written over from its beginning by another attempt', () => {
+    const path = join(tempDir(), 'a');
+    writeFileSync(path, 'old content');
+    const fd = openSync(path, 'r+');
+    const file = appendFile(fd);
+    file.write(Buffer.from('new'));
+    file.flush();
+    expect(readFileSync(path, 'utf8')).toBe('new content');
+    closeSync(fd);
+  });
+
+  it('says that it cannot be written', () => {
+    const path = join(tempDir(), 'a');
+    writeFileSync(path, '');
+    const fd = openSync(path, 'r');
+    const file = appendFile(fd);
+    file.write(Buffer.from('x'));
+    expect(() => file.flush()).toThrow(expect.objectContaining({ exitCode: 8 }));
+    expect(() => writeFully(fd, Buffer.from('x'), 1, 0)).toThrow(expect.objectContaining({ exitCode: 8 }));
+    closeSync(fd);
+  });
+
+  it.runIf(existsSync('/dev/full'))('says that the disk is full', () => {
+    const fd = openSync('/dev/full', 'w');
+    const failing = (): void => writeFully(fd, Buffer.from('x'), 1, 0);
+    expect(failing).toThrow(expect.objectContaining({ code: 'ERR_NO_SPACE' }));
+    closeSync(fd);
+  });
+});

@@ -1,0 +1,240 @@
+/** Brings what is missing of a file over one connection and, where its reader has to wait for it, over more. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { abortedError, isFetchError, throwIfAborted } from '../src/errors.js';
+import {
+  LOOK_MS,
+  type NextPart,
+  nextPart,
+  prefixEnd,
+  type Span,
+  shallBeParallel,
+  totalOf,
+} from '../src/http/part-plan.js';
+import { type RetryOptions, withRetry } from '../src/http/retry.js';
+import type { ExtraConnections } from './extra-connections.js';
+import type { PartialFile } from './partial-file.js';
+
+export interface SpanRequest {
+  readonly start: number;
+  /** Undefined for all the rest. */
+  readonly end: number | undefined;
+  /** Over the connection that the download begins and ends with; the others only help. */
+  readonly isFirst: boolean;
+}
+
+/** The answer to a request, which is of the content that the file is of. */
+export interface OpenedSpan {
+  readonly body: AsyncIterable<Buffer> | Iterable<Buffer>;
+  /** Where the body begins: earlier than asked for when the server does not do ranges. */
+  readonly start: number;
+}
+
+export interface Fill {
+  readonly file: PartialFile;
+  /** Undefined while it is not known, or never will be: then one connection brings all. */
+  totalBytes(): number | undefined;
+  /** Fails for what is not of this content. An error that is no FetchError is not tried again. */
+  open(request: SpanRequest, signal: AbortSignal): Promise<OpenedSpan>;
+  /** Whether the server sends parts of the content; undefined while that is not known. */
+  doesRanges(): boolean | undefined;
+  /** Bytes that are here from the beginning on and that nobody has read yet. */
+  unreadBytes(): number;
+  /** There are more bytes. */
+  onArrival(): void;
+  /** The server sends more, or less, than it may; `problem` in words. */
+  wrongSize(problem: string): Error;
+  readonly connections: ExtraConnections;
+  readonly retry: RetryOptions;
+}
+
+/** Beside the first one. */
+const MAX_EXTRA = 7;
+/** A server that refuses others so often, one after another, is not asked for more. */
+const MAX_EXTRA_FAILURES = 3;
+const CHECKPOINT_MS = 5000;
+const SAVE_MS = 500;
+const WAIT_MS = 100;
+
+type Part = Extract<NextPart<Running>, { kind: 'fetch' }>;
+
+interface Running extends Span {
+  start: number;
+  end: number;
+  aliveAtMs: number;
+  readonly controller: AbortController;
+}
+
+/** Resolves to the number of bytes that came. @throws what `open` throws, FetchError ERR_ABORTED, exit code 8 */
+export async function fillFile(fill: Fill): Promise<number> {
+  const { file, connections, retry } = fill;
+  const { signal } = retry;
+  const running = new Set<Running>();
+  const extras = new Set<Promise<void>>();
+  let unreadBytes: readonly number[] = [];
+  const keepNotes = noteKeeper(file);
+  let downloadedBytes = 0;
+  let extraFailures = 0;
+  let isParallel = false;
+  let isOver = false;
+  let defect: unknown;
+
+  function next(): NextPart<Running> {
+    const totalBytes = fill.totalBytes();
+    const received = file.received();
+    if (totalBytes === undefined) {
+      return { kind: 'fetch', span: { start: prefixEnd(received), end: Number.POSITIVE_INFINITY } };
+    }
+    const nowMs = performance.now();
+    return nextPart({ totalBytes, received, transfers: [...running], nowMs, isAlone: !isParallel });
+  }
+
+  async function transfer({ span: { start, end }, shortened }: Part, isFirst: boolean): Promise<void> {
+    const shorten = (): void => {
+      if (shortened !== undefined) shortened.end = start;
+    };
+    // A server that has not shown yet that it does ranges must not cost the first connection its request.
+    const isProbe = fill.doesRanges() !== true;
+    if (!isProbe) shorten();
+    const current: Running = { start, end, aliveAtMs: performance.now(), controller: new AbortController() };
+    const onAbort = (): void => current.controller.abort(abortedError(signal.reason));
+    signal.addEventListener('abort', onAbort, { once: true });
+    running.add(current);
+    try {
+      throwIfAborted(signal);
+      const isBounded = end < (fill.totalBytes() ?? end);
+      const request = { start, end: isBounded ? end : undefined, isFirst };
+      const opened = await fill.open(request, current.controller.signal);
+      if (isProbe) shorten();
+      await receive(current, opened);
+      for (const other of running) if (isHere(other)) other.controller.abort();
+    } catch (error) {
+      // The slower one of two that fetch the same.
+      if (!current.controller.signal.aborted || !isHere(current)) throw error;
+    } finally {
+      running.delete(current);
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async function receive(current: Running, { body, start }: OpenedSpan): Promise<void> {
+    const totalBytes = fill.totalBytes();
+    if (totalBytes !== undefined && (start < current.start || current.end > totalBytes))
+      current.end = totalBytes;
+    const announcedEnd = current.end;
+    let at = start;
+    for await (const chunk of body) {
+      downloadedBytes += chunk.length;
+      const [from, to] = [Math.max(0, current.start - at), Math.min(chunk.length, current.end - at)];
+      if (from < to) {
+        file.write(chunk.subarray(from, to), at + from);
+        current.start = at + to;
+        current.aliveAtMs = performance.now();
+        fill.onArrival();
+        keepNotes();
+      }
+      at += chunk.length;
+      if (at >= current.end && current.end < announcedEnd) break;
+      if (at > current.end) throw fill.wrongSize(`more than the announced ${current.end} bytes`);
+    }
+    if (current.end !== Number.POSITIVE_INFINITY && current.start < current.end) {
+      throw fill.wrongSize(`${current.start} of the announced ${current.end} bytes`);
+    }
+  }
+
+  function isHere({ start, end }: Span): boolean {
+    return file.received().some((span) => span.start <= start && end <= span.end);
+  }
+
+  /** Returns whether all is here. */
+  async function firstStep(): Promise<boolean> {
+    const part = next();
+    if (part.kind === 'wait') await sleep(WAIT_MS);
+    if (part.kind !== 'fetch') return part.kind === 'done';
+    await transfer(part, true);
+    return fill.totalBytes() === undefined || totalOf(file.received()) === fill.totalBytes();
+  }
+
+  async function first(): Promise<void> {
+    while (!(await withRetry(firstStep, retry)));
+  }
+
+  function mayHaveMore(): boolean {
+    return fill.doesRanges() !== false && extraFailures < MAX_EXTRA_FAILURES;
+  }
+
+  /** What it cannot bring is left to the first connection. */
+  async function extra(): Promise<void> {
+    const isNotWanted = (): boolean => isOver || !isParallel || !mayHaveMore();
+    while (!isNotWanted() && (await connections.take(() => isOver))) {
+      try {
+        const part = isNotWanted() ? undefined : next();
+        if (part === undefined || part.kind === 'done') return;
+        if (part.kind === 'wait') await sleep(WAIT_MS);
+        else {
+          await transfer(part, false);
+          extraFailures = 0;
+        }
+      } catch (error) {
+        if (!isFetchError(error)) defect = error;
+        extraFailures += 1;
+      } finally {
+        connections.giveBack();
+      }
+    }
+  }
+
+  function look(): void {
+    const totalBytes = fill.totalBytes();
+    if (totalBytes === undefined || downloadedBytes === 0) return;
+    unreadBytes = [...unreadBytes.slice(-1), fill.unreadBytes()];
+    const missingBytes = totalBytes - totalOf(file.received());
+    isParallel = shallBeParallel({ isParallel, unreadBytes, missingBytes });
+    const most = fill.doesRanges() === true ? MAX_EXTRA : 1;
+    while (isParallel && mayHaveMore() && extras.size < most) {
+      const one: Promise<void> = extra().finally(() => extras.delete(one));
+      extras.add(one);
+    }
+  }
+
+  const timer = setInterval(look, LOOK_MS);
+  try {
+    await first();
+    if (defect !== undefined) throw defect;
+    return downloadedBytes;
+  } finally {
+    isOver = true;
+    clearInterval(timer);
+    for (const { controller } of running) controller.abort();
+    await Promise.all(extras);
+    await keepNotes.end();
+  }
+}
+
+/** Notes now and then what is there: in a process that is killed no more than half a second's worth is lost. */
+function noteKeeper(file: PartialFile) {
+  let savedAtMs = performance.now();
+  let syncedAtMs = savedAtMs;
+  let syncing: Promise<void> | undefined;
+  function keepNotes(): void {
+    const nowMs = performance.now();
+    if (nowMs - savedAtMs >= SAVE_MS) {
+      file.save();
+      savedAtMs = nowMs;
+    }
+    if (syncing !== undefined || nowMs - syncedAtMs < CHECKPOINT_MS) return;
+    // Beside the download. What keeps it from the disk, the end of the download meets too.
+    syncing = file
+      .checkpoint()
+      .catch(() => undefined)
+      .then(() => {
+        syncing = undefined;
+        syncedAtMs = performance.now();
+      });
+  }
+  async function end(): Promise<void> {
+    await syncing;
+    file.save();
+  }
+  return Object.assign(keepNotes, { end });
+}
