@@ -49,7 +49,7 @@ export interface EngineOptions extends TrustDirs {
   readonly resolve?: readonly ResolveOverride[] | undefined;
   /** Connections in all. Default 16. */
   readonly connections?: number | undefined;
-  /** Connections to one host. Default 6. */
+  /** Connections to one host. Default 8. */
   readonly connectionsPerHost?: number | undefined;
   /** A body that brings nothing for this long is given up, and asked for again. Default 30,000. */
   readonly stallTimeoutMs?: number | undefined;
@@ -87,8 +87,8 @@ export type { ExportTarget, ExtractOptions, ExtractReport };
 /** Images of one call that are worked on side by side; each may have several downloads. */
 const IMAGES_AT_ONCE = 4;
 const DEFAULT_CONNECTIONS = 16;
-/** As browsers have it; registries answer more with 429. */
-const DEFAULT_CONNECTIONS_PER_HOST = 6;
+/** What object stores advise for one download; registries answer many more with 429. */
+const DEFAULT_CONNECTIONS_PER_HOST = 8;
 /** For the buffers of running tasks; with what Node itself and its threads need this stays below 400 MB. */
 const TASK_MEMORY_BYTES = 128 * 1024 * 1024;
 

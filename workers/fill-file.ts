@@ -106,7 +106,7 @@ export async function fillFile(fill: Fill): Promise<number> {
       const request = { start, end: isBounded ? end : undefined, isFirst };
       const opened = await fill.open(request, current.controller.signal);
       if (isProbe) shorten();
-      await receive(current, opened);
+      await receive(current, end, opened);
       for (const other of running) if (isHere(other)) other.controller.abort();
     } catch (error) {
       // The slower one of two that fetch the same.
@@ -117,11 +117,12 @@ export async function fillFile(fill: Fill): Promise<number> {
     }
   }
 
-  async function receive(current: Running, { body, start }: OpenedSpan): Promise<void> {
-    const totalBytes = fill.totalBytes();
-    if (totalBytes !== undefined && (start < current.start || current.end > totalBytes))
-      current.end = totalBytes;
-    const announcedEnd = current.end;
+  async function receive(current: Running, askedEnd: number, { body, start }: OpenedSpan): Promise<void> {
+    const totalBytes = fill.totalBytes() ?? Number.POSITIVE_INFINITY;
+    const isWhole = start < current.start;
+    // It may have been shortened while its answer was waited for.
+    current.end = isWhole ? totalBytes : Math.min(current.end, totalBytes);
+    const announcedEnd = isWhole ? totalBytes : Math.min(askedEnd, totalBytes);
     let at = start;
     for await (const chunk of body) {
       downloadedBytes += chunk.length;

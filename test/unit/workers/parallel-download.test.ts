@@ -186,6 +186,7 @@ describe('a server that', () => {
       'has nothing at that place',
       [{ match: '/', skip: 2, times: 1, fault: { kind: 'status', status: 416 } }],
     ],
+    ['answers late', [{ match: '/', skip: 2, times: 3, fault: { kind: 'delay', delayMs: 700 } }]],
     ['resets connections', [{ match: '/', skip: 1, times: 2, fault: { kind: 'reset' } }]],
   ])('%s gives the content all the same', async (_, faults) => {
     const download = await aciDownload([...faults, SLOW]);
