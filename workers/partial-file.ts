@@ -118,7 +118,15 @@ export function openPartialFile(path: string): PartialFile {
   let isInOrder = prefixEnd(received) === (received.at(-1)?.end ?? 0);
 
   function writeRecord(): void {
-    record = { ...record, bootId: bootId(), received: isInOrder ? undefined : received, synced };
+    const { etag, lastModified, totalBytes } = record ?? {};
+    record = {
+      etag,
+      lastModified,
+      totalBytes,
+      bootId: bootId(),
+      received: isInOrder ? undefined : received,
+      synced,
+    };
     const text = JSON.stringify(record);
     attempt(() => {
       // A record that is half written would be none.

@@ -4,10 +4,11 @@ import { closeSync, fdatasync, openSync, renameSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { createAciInspector } from '../src/aci/inspect.js';
 import { createDecompressor } from '../src/codec/decompress.js';
-import { storageError } from '../src/errors.js';
+import { FetchError, storageError } from '../src/errors.js';
+import type { HashState } from '../src/store/records.js';
 import type { ReadAciInput, ReadAciOutput, TaskHandler } from '../src/tasks/contract.js';
 import { blobCounters } from '../src/tasks/counters.js';
-import { createSha512 } from '../wasm/sha512.js';
+import { createSha512, type Sha512 } from '../wasm/sha512.js';
 import { appendFile } from './append-file.js';
 import { readAciFile } from './read-aci-file.js';
 import { readGrowing } from './read-growing.js';
@@ -28,7 +29,7 @@ export const readAci: TaskHandler<'readAci'> = async (input, context) => {
     },
     async restart(): Promise<void> {
       pass.destroy();
-      pass = await aciPass(input);
+      pass = await aciPass({ ...input, hashed: undefined });
     },
   };
   try {
@@ -37,14 +38,18 @@ export const readAci: TaskHandler<'readAci'> = async (input, context) => {
     const facts = await pass.end();
     if (kind === 'file') counters.setState('complete');
     return facts satisfies ReadAciOutput;
+  } catch (error) {
+    context.note({ note: 'hashed', state: pass.hashState() });
+    throw error;
   } finally {
     pass.destroy();
   }
 };
 
 /** One pass of the bytes through decompressor, hash, check and output file. */
-async function aciPass({ aciFile, hashes, source }: ReadAciInput) {
+async function aciPass({ aciFile, hashes, source, hashed }: ReadAciInput) {
   const hash = await createSha512();
+  let hashedBytes = loadHash(hash, hashed);
   const wireHashes = await startWireHashes(hashes);
   const inspector = createAciInspector();
   const fd = openOutput(aciFile);
@@ -58,8 +63,10 @@ async function aciPass({ aciFile, hashes, source }: ReadAciInput) {
   const isInPlace = (): boolean => source.kind === 'growing' && isPlain() === true;
   const decompressor = createDecompressor((chunk) => {
     inspector.push(chunk);
-    hash.update(chunk);
     if (!isInPlace()) file.write(chunk);
+    const fresh = chunk.subarray(Math.max(0, hashedBytes - sizeBytes));
+    hash.update(fresh);
+    hashedBytes += fresh.length;
     sizeBytes += chunk.length;
   });
   let isOpen = true;
@@ -74,6 +81,7 @@ async function aciPass({ aciFile, hashes, source }: ReadAciInput) {
     async end() {
       await decompressor.end();
       const { manifest } = inspector.end();
+      if (hashedBytes > sizeBytes) throw tooShort(hashedBytes, sizeBytes);
       if (isInPlace()) await moveSynced(source.path, aciFile);
       else {
         file.flush();
@@ -91,12 +99,30 @@ async function aciPass({ aciFile, hashes, source }: ReadAciInput) {
         },
       };
     },
+    hashState: (): HashState => ({ hashedBytes, state: Buffer.from(hash.save()).toString('base64') }),
     destroy() {
       decompressor.destroy();
       if (isOpen) closeSync(fd);
       isOpen = false;
     },
   };
+}
+
+/** What was hashed in an earlier attempt cannot have been this content. */
+function tooShort(hashedBytes: number, sizeBytes: number): FetchError {
+  const problem = `it has ${sizeBytes} bytes, of which ${hashedBytes} were here before`;
+  return new FetchError('ERR_TAR_INVALID', `the ACI has become shorter: ${problem}`, { stage: 'download' });
+}
+
+/** Returns how many bytes the hash has; none where the state is of another version, or of another kind of machine. */
+function loadHash(hash: Sha512, hashed: HashState | undefined): number {
+  if (hashed === undefined) return 0;
+  try {
+    hash.load(Buffer.from(hashed.state, 'base64'));
+    return hashed.hashedBytes;
+  } catch {
+    return 0;
+  }
 }
 
 async function moveSynced(from: string, to: string): Promise<void> {

@@ -23,7 +23,8 @@ export async function readGrowing(
   const fd = atFile(path, () => openSync(path, 'r'));
   const chunk = Buffer.allocUnsafeSlow(READ_BYTES);
   try {
-    let generation = counters.generation();
+    // What a caller brings of an earlier attempt is of the content that the download began with.
+    let generation = 0;
     for (let at = 0; ; ) {
       throwIfAborted(signal);
       const version = counters.version();

@@ -4,33 +4,16 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { labelsOf, parseAciManifest } from '../aci/manifest.js';
-import { FetchError, isFetchError, toFetchError } from '../errors.js';
-import type { CacheHeaders } from '../http/freshness.js';
-import { removePartial } from '../store/files.js';
+import { FetchError, isFetchError } from '../errors.js';
 import { aciBlob } from '../store/layout.js';
 import type { ImageRecord, SignedRecord } from '../store/records.js';
-import type {
-  DownloadAciInput,
-  DownloadAciOutput,
-  ReadAciInput,
-  ReadAciOutput,
-  TaskNote,
-} from '../tasks/contract.js';
-import { blobCounters, newBlobCounters } from '../tasks/counters.js';
+import type { ReadAciInput, TaskNote } from '../tasks/contract.js';
+import { newBlobCounters } from '../tasks/counters.js';
 import type { ImageId } from '../types.js';
+import { type AciOutput, downloadAndRead, type OnNote, type RemoteAci } from './aci-download.js';
 import { admit, checkExpected, type Expected, tellAdmission } from './admission.js';
-import { lendConnections } from './extra-connections.js';
 import { type CompleteRequest, FETCH_TASK_BYTES, type Found, type Session } from './session.js';
 import { foundInStore } from './stored.js';
-
-export type AciOutput =
-  | Extract<DownloadAciOutput, { status: 'unchanged' }>
-  | (ReadAciOutput & {
-      readonly status: 'fetched';
-      readonly downloadedBytes: number;
-      /** Empty for a file. */
-      readonly headers: CacheHeaders;
-    });
 
 export interface AciArrival {
   readonly output: AciOutput;
@@ -39,9 +22,7 @@ export interface AciArrival {
 }
 
 export interface AciSource {
-  readonly source:
-    | ({ readonly kind: 'url' } & Omit<DownloadAciInput, 'counters'>)
-    | { readonly kind: 'file'; readonly path: string };
+  readonly source: ({ readonly kind: 'url' } & RemoteAci) | { readonly kind: 'file'; readonly path: string };
   readonly hashes: ReadAciInput['hashes'];
 }
 
@@ -94,8 +75,6 @@ export async function runFetchAci(
   }
 }
 
-type OnNote = (note: TaskNote) => void;
-
 async function readLocal(
   { runner }: Session,
   input: ReadAciInput,
@@ -104,74 +83,6 @@ async function readLocal(
 ): Promise<AciOutput> {
   const facts = await runner.run('readAci', input, { signal, onNote });
   return { status: 'fetched', ...facts, downloadedBytes: 0, headers: {} };
-}
-
-/** In two tasks, so that one thread receives and decrypts while another one inflates and hashes. */
-async function downloadAndRead(
-  session: Session,
-  source: Extract<AciSource['source'], { kind: 'url' }>,
-  task: Omit<ReadAciInput, 'source'>,
-  signal: AbortSignal,
-  onNote: OnNote,
-): Promise<AciOutput> {
-  const { runner, permits } = session;
-  const { partialFile } = source;
-  const counters = blobCounters(task.counters);
-  const stopping = new AbortController();
-  const either = AbortSignal.any([signal, stopping.signal]);
-  const extras = lendConnections(permits, new URL(source.request.url).host, counters);
-  let resumedBytes = 0;
-  let reading: Promise<ReadAciOutput> | undefined;
-  let readError: unknown;
-
-  /** Not before the download runs: on a busy thread it would wait for what is behind it. */
-  function read(): Promise<ReadAciOutput> {
-    const growing = { kind: 'growing', path: partialFile } as const;
-    const running = runner.run('readAci', { ...task, source: growing }, { signal: either });
-    running.catch((error: unknown) => {
-      readError ??= error;
-      stopping.abort();
-    });
-    return running;
-  }
-
-  try {
-    const { kind: _, ...download } = source;
-    const downloaded = await runner.run(
-      'downloadAci',
-      { ...download, counters: task.counters },
-      {
-        signal: either,
-        onNote(note) {
-          if (note.note === 'connection') return extras.onNote(note);
-          if (note.note === 'opened') {
-            if (reading === undefined) resumedBytes = note.resumedBytes;
-            reading ??= read();
-          }
-          onNote(note);
-        },
-      },
-    );
-    extras.end();
-    if (downloaded.status === 'unchanged') return downloaded;
-    if (reading === undefined) throw new Error('a download that was never opened');
-    const facts = await reading;
-    await removePartial(partialFile);
-    return { ...facts, ...downloaded, status: 'fetched' };
-  } catch (error) {
-    // Whoever waits for the other one ends too; the first failure is the one that counts.
-    const failure = signal.aborted ? error : (readError ?? error);
-    counters.setState('failed');
-    stopping.abort();
-    await reading?.catch(() => undefined);
-    if (toFetchError(failure).exitCode !== 7) throw failure;
-    // Malformed content does not get better. What an earlier run left of it may have been damaged since.
-    await removePartial(partialFile);
-    if (resumedBytes === 0 || signal.aborted) throw failure;
-    return downloadAndRead(session, source, { ...task, counters: newBlobCounters().memory }, signal, onNote);
-  } finally {
-    extras.end();
-  }
 }
 
 /** Where credentials go, for who has none or wrong ones. */

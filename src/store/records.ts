@@ -60,6 +60,13 @@ export interface RemoteRecord {
   readonly cached?: CachedAnswer | undefined;
 }
 
+/** A SHA-512 over the first bytes of an uncompressed ACI. */
+export interface HashState {
+  readonly hashedBytes: number;
+  /** As `Sha512.save` gives it, in base64. */
+  readonly state: string;
+}
+
 /** What an unfinished download is of; its bytes are in the file beside it. */
 export interface PartialRecord {
   readonly etag?: string | undefined;
@@ -67,6 +74,8 @@ export interface PartialRecord {
   readonly totalBytes?: number | undefined;
   /** Which parts are there; absent where all was written in order, and the size of the file tells it. */
   readonly received?: readonly Span[] | undefined;
+  /** Good while nothing has been written to the bytes since `changedAtMs`, the `ctime` of their file. */
+  readonly hashed?: (HashState & { readonly changedAtMs: number }) | undefined;
   /** Those of them that have reached the disk, as far as anybody made sure of it. */
   readonly synced?: readonly Span[] | undefined;
   /**
@@ -107,7 +116,9 @@ export function parsePartialRecord(text: string): PartialRecord | undefined {
     const record = JSON.parse(text) as Partial<PartialRecord> | null;
     if (typeof record !== 'object' || record === null) return undefined;
     const isWhole = [record.received, record.synced].every((spans) => spans === undefined || areSpans(spans));
-    return isWhole ? record : undefined;
+    const { hashed } = record;
+    const isHashed = isOffset(hashed?.hashedBytes) && typeof hashed?.state === 'string';
+    return isWhole ? { ...record, hashed: isHashed ? hashed : undefined } : undefined;
   } catch {
     return undefined;
   }

@@ -5,7 +5,7 @@ import type { WireError } from '../errors.js';
 import type { HttpOptions } from '../http/client.js';
 import type { CacheHeaders, Validators } from '../http/freshness.js';
 import type { ExtentPart } from '../store/parts.js';
-import type { Extent } from '../store/records.js';
+import type { Extent, HashState } from '../store/records.js';
 import type { ContentHashRequest, KeptHash } from '../trust/signature.js';
 import type { Digest, FileRange } from '../types.js';
 
@@ -90,6 +90,8 @@ export interface ReadAciInput {
   readonly hashes: readonly ContentHashRequest[];
   readonly aciFile: string;
   readonly counters: SharedArrayBuffer;
+  /** Of an earlier attempt at the same content: what it hashed is not hashed again. */
+  readonly hashed?: HashState | undefined;
 }
 
 export interface ReadAciOutput {
@@ -154,7 +156,9 @@ export type TaskNote =
   | { readonly note: 'opened'; readonly sizeBytes: number | undefined; readonly resumedBytes: number }
   | { readonly note: 'retry'; readonly attempt: number; readonly delayMs: number; readonly reason: string }
   /** One more connection is wanted (1), or one of those that were granted is not needed any more (-1). */
-  | { readonly note: 'connection'; readonly change: 1 | -1 };
+  | { readonly note: 'connection'; readonly change: 1 | -1 }
+  /** How far a `readAci` task that did not end had come. */
+  | { readonly note: 'hashed'; readonly state: HashState };
 
 export interface TaskContext {
   readonly signal: AbortSignal;

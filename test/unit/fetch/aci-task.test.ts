@@ -6,8 +6,12 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { EngineEvent } from '../../../src/events.js';
-import type { AciArrival, AciOutput } from '../../../src/fetch/aci-task.js';
+import type { AciOutput } from '../../../src/fetch/aci-download.js';
+import type { AciArrival } from '../../../src/fetch/aci-task.js';
 import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/client.js';
+import { keepPartialHash } from '../../../src/store/partial-hash.js';
+import { type HashState, parsePartialRecord } from '../../../src/store/records.js';
+import { createSha512 } from '../../../wasm/sha512.js';
 import { fetchAciInto } from '../../support/aci-download.js';
 import { aciManifest, buildAci } from '../../support/images/aci.js';
 import { createRandom } from '../../support/images/random.js';
@@ -33,7 +37,11 @@ interface Setup {
   readonly url: string;
   readonly partialFile: string;
   readonly events: EngineEvent[];
-  fromUrl(validators?: { etag?: string; lastModified?: string }, retries?: number): Promise<AciArrival>;
+  fromUrl(
+    validators?: { etag?: string; lastModified?: string },
+    retries?: number,
+    signal?: AbortSignal,
+  ): Promise<AciArrival>;
   fromFile(path: string, signal?: AbortSignal): Promise<AciArrival>;
   /** What an earlier attempt left. */
   leave(bytes: Buffer, record: object): void;
@@ -53,9 +61,9 @@ async function setUp(bytes: Buffer = ACI, faults: FaultPlan = [], hashes: Hashes
     url,
     partialFile,
     events,
-    fromUrl(validators = {}, retries = 0) {
+    fromUrl(validators = {}, retries = 0, signal = NEVER) {
       const source = { kind: 'url', request: { url, http, retries }, partialFile, validators } as const;
-      return fetchAciInto(dir, { source, hashes }, NEVER, { emit });
+      return fetchAciInto(dir, { source, hashes }, signal, { emit });
     },
     fromFile: (path, signal = NEVER) =>
       fetchAciInto(dir, { source: { kind: 'file', path }, hashes }, signal, { emit }),
@@ -236,6 +244,73 @@ describe('an ACI from a URL', () => {
     const setup = await setUp(ACI, faults);
     await expect(setup.fromUrl()).rejects.toMatchObject({ code });
     expect([existsSync(setup.partialFile), existsSync(`${setup.partialFile}.json`)]).toEqual([false, false]);
+  });
+});
+
+describe('a download that goes on after what was hashed', () => {
+  const MIB = 1024 * 1024;
+  const big = (seed: number): Buffer =>
+    buildAci({ name: NAME, entries: [{ path: 'file', data: createRandom(seed).bytes(3 * MIB) }] });
+  const [BIG, BIG_GZIP, BIG_OTHER] = [big(3), gzipSync(big(3), { level: 1 }), big(4)];
+
+  /** An attempt that is ended after 2 MiB, with the state of the hash that it leaves. */
+  async function interrupted(bytes = BIG): Promise<Setup & { hashed(): HashState }> {
+    const stall = { match: '/app.aci', times: 1, fault: { kind: 'stall', afterBytes: 2 * MIB } } as const;
+    const setup = await setUp(bytes, [stall]);
+    const controller = new AbortController();
+    const fetching = setup.fromUrl({}, 0, controller.signal);
+    const hashed = (): HashState => {
+      const record = parsePartialRecord(readFileSync(`${setup.partialFile}.json`, 'utf8'));
+      return record?.hashed ?? { hashedBytes: 0, state: '' };
+    };
+    setTimeout(() => controller.abort(), 1000);
+    await expect(fetching).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    expect(hashed().hashedBytes).toBeGreaterThan(MIB);
+    return { ...setup, hashed };
+  }
+  /** As if other bytes had been hashed: the result shows whether they were used. */
+  async function forge({ partialFile, hashed }: Awaited<ReturnType<typeof interrupted>>): Promise<string> {
+    const { hashedBytes } = hashed();
+    const hash = await createSha512();
+    hash.update(BIG_OTHER.subarray(0, hashedBytes));
+    await keepPartialHash(partialFile, { hashedBytes, state: Buffer.from(hash.save()).toString('base64') });
+    hash.update(BIG.subarray(hashedBytes));
+    return hash.digestHex();
+  }
+
+  it.each([
+    ['plain', BIG],
+    ['compressed', BIG_GZIP],
+  ])('has the right ID when it is %s', async (_, bytes) => {
+    const setup = await interrupted(bytes);
+    expectFetched(setup, await setup.fromUrl(), BIG);
+  });
+
+  it('does not hash it again', async () => {
+    const setup = await interrupted();
+    const forged = await forge(setup);
+    expect((await setup.fromUrl()).output).toMatchObject({ sha512: forged });
+  });
+
+  it('hashes it again when anything has written to the bytes', async () => {
+    const setup = await interrupted();
+    await forge(setup);
+    const bytes = readFileSync(setup.partialFile);
+    writeFileSync(setup.partialFile, bytes);
+    expectFetched(setup, await setup.fromUrl(), BIG);
+  });
+
+  it('hashes from the beginning when the content is another one now', async () => {
+    const setup = await interrupted();
+    await forge(setup);
+    setup.server.putAci('/app.aci', BIG_OTHER);
+    expectFetched(setup, await setup.fromUrl(), BIG_OTHER);
+  });
+
+  it('hashes from the beginning when the state is of another version, or damaged', async () => {
+    const setup = await interrupted();
+    await keepPartialHash(setup.partialFile, { hashedBytes: 1000, state: 'AAAA' });
+    expectFetched(setup, await setup.fromUrl(), BIG);
   });
 });
 

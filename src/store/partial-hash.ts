@@ -1,0 +1,30 @@
+/** The state of the hash over a download that was interrupted, kept with it. */
+
+import { readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { partialRecordFile } from './layout.js';
+import { type HashState, parsePartialRecord } from './records.js';
+
+/** Undefined where there is none, or where anything has been written to the bytes since: then they are hashed again. */
+export async function readPartialHash(partialFile: string): Promise<HashState | undefined> {
+  try {
+    const { hashed } = parsePartialRecord(await readFile(partialRecordFile(partialFile), 'utf8')) ?? {};
+    if (hashed?.changedAtMs !== (await stat(partialFile)).ctimeMs) return undefined;
+    return { hashedBytes: hashed.hashedBytes, state: hashed.state };
+  } catch {
+    return undefined;
+  }
+}
+
+/** After the last byte was written. What keeps it from being kept costs some time later, and nothing now. */
+export async function keepPartialHash(partialFile: string, state: HashState): Promise<void> {
+  const recordFile = partialRecordFile(partialFile);
+  try {
+    const record = parsePartialRecord(await readFile(recordFile, 'utf8'));
+    if (record === undefined) return;
+    const hashed = { ...state, changedAtMs: (await stat(partialFile)).ctimeMs };
+    await writeFile(`${recordFile}.new`, JSON.stringify({ ...record, hashed }));
+    await rename(`${recordFile}.new`, recordFile);
+  } catch {
+    return;
+  }
+}
