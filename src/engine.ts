@@ -3,19 +3,23 @@
 import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import type { CredentialSource } from './config/credential-source.js';
-import { FetchError, throwIfAborted } from './errors.js';
+import { abortedError, FetchError, isFetchError } from './errors.js';
 import type { EventSink } from './events.js';
+import { runBatch } from './fetch/batch.js';
 import { createDependencyFetcher, type DependencyFetcher, fetchDependencies } from './fetch/dependencies.js';
 import { type ExportTarget, exportImage } from './fetch/export-image.js';
 import { type ExtractOptions, type ExtractReport, extractImage } from './fetch/extract-image.js';
 import { fetchImage } from './fetch/fetch-image.js';
 import { createKeyring, type Keyring, type TrustDirs } from './fetch/keyring.js';
 import { createLayerJobs } from './fetch/layer-jobs.js';
-import { createReceived, outcomeOf } from './fetch/outcome.js';
+import { createReceived, outcomeOf, resultOf } from './fetch/outcome.js';
 import { createPermits } from './fetch/permits.js';
-import type { Session } from './fetch/session.js';
+import { planImage } from './fetch/plan.js';
+import type { CompleteRequest, Session } from './fetch/session.js';
+import { freeBytes, withMinFree } from './fetch/space.js';
 import { completeId, findImage } from './fetch/stored.js';
 import { createUses } from './fetch/uses.js';
+import { withDeadline } from './http/deadline.js';
 import { DEFAULT_RETRIES } from './http/retry.js';
 import { parseReference } from './reference/parse.js';
 import type { Lease } from './store/lease.js';
@@ -23,11 +27,13 @@ import { partsOf, readParts, sliceParts } from './store/parts.js';
 import { type ImageFacts, openStore } from './store/store.js';
 import { createLazyRunner } from './tasks/runner.js';
 import type {
+  FailedImage,
   FetchedImage,
   FetchOutcome,
   FetchRequest,
   ImageId,
   InsecureOptions,
+  PlannedImage,
   ResolveOverride,
   StoredImage,
 } from './types.js';
@@ -47,12 +53,22 @@ export interface EngineOptions extends TrustDirs {
   readonly requireSignature?: boolean | undefined;
   /** Connect to these addresses instead. Default: none. */
   readonly resolve?: readonly ResolveOverride[] | undefined;
+  /** Images of one call that are worked on side by side; each may have several downloads. Default 4. */
+  readonly jobs?: number | undefined;
   /** Connections in all. Default 16. */
   readonly connections?: number | undefined;
   /** Connections to one host. Default 8. */
   readonly connectionsPerHost?: number | undefined;
   /** A body that brings nothing for this long is given up, and asked for again. Default 30,000. */
   readonly stallTimeoutMs?: number | undefined;
+  /** Further tries of a request that fails. Default 3. */
+  readonly retries?: number | undefined;
+  /** Bytes per second, over all connections. Default: no limit. */
+  readonly limitRate?: number | undefined;
+  /** An image that takes longer than this fails. Default: no limit. */
+  readonly timeoutMs?: number | undefined;
+  /** Nothing is fetched that would leave less than this free where the store is, or does. Default 0. */
+  readonly minFreeBytes?: number | undefined;
   /** Receives every fact while the engine works. Default: none. */
   readonly onEvent?: EventSink | undefined;
 }
@@ -62,6 +78,16 @@ export interface Engine extends Keyring {
   fetch(request: FetchRequest, signal?: AbortSignal): Promise<FetchedImage>;
   /** Fetches images side by side; one outcome for each request, in their order. Rejects only when aborted. */
   fetchAll(requests: readonly FetchRequest[], options?: FetchAllOptions): Promise<FetchOutcome[]>;
+  /**
+   * What `fetchAll` would download, one answer for each request, in their order; what failed to be found out is a
+   * failed image. Blobs that several images need are told of with each.
+   */
+  planAll(
+    requests: readonly FetchRequest[],
+    options?: PlanAllOptions,
+  ): Promise<(PlannedImage | FailedImage)[]>;
+  /** Bytes that may be written where the store is. */
+  freeBytes(): Promise<number>;
   /** Every image of the store, newest import first; a damaged one is left out with an `image.warning`. */
   listImages(): Promise<StoredImage[]>;
   /** The image manifest exactly as it stands in the ACI. `image`: an ID, a name, or what it was fetched by. */
@@ -78,14 +104,19 @@ export interface Engine extends Keyring {
 
 export interface FetchAllOptions {
   readonly signal?: AbortSignal | undefined;
+  /** The first failure ends all the others. Default false. */
+  readonly failFast?: boolean | undefined;
   /** Called when an image is done, with its place in the list. */
   readonly onOutcome?: ((outcome: FetchOutcome, index: number) => void) | undefined;
 }
 
+export type PlanAllOptions = Pick<FetchAllOptions, 'signal'>;
+
 export type { ExportTarget, ExtractOptions, ExtractReport };
 
-/** Images of one call that are worked on side by side; each may have several downloads. */
-const IMAGES_AT_ONCE = 4;
+const DEFAULT_JOBS = 4;
+/** Small requests, most of whose time is waiting. */
+const PLANS_AT_ONCE = 16;
 const DEFAULT_CONNECTIONS = 16;
 /** What object stores advise for one download; registries answer many more with 429. */
 const DEFAULT_CONNECTIONS_PER_HOST = 8;
@@ -104,6 +135,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   if (!Number.isSafeInteger(workers) || workers < 1) {
     throw new FetchError('ERR_USAGE', `workers: ${workers} is not a number from 1 up`, { stage: 'usage' });
   }
+  const jobs = options.jobs ?? DEFAULT_JOBS;
   const store = await openStore(options.storeDir);
   const closing = new AbortController();
   const uses = createUses();
@@ -129,8 +161,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   };
 
   async function openSession(): Promise<Session> {
-    const [{ createHttpClient, DEFAULT_HTTP_OPTIONS }, heldLease] = await Promise.all([
+    const [{ createHttpClient, DEFAULT_HTTP_OPTIONS }, { newPaceMemory }, heldLease] = await Promise.all([
       import('./http/client.js'),
+      import('./http/pace.js'),
       leased(),
     ]);
     const insecure = { ...NO_INSECURE, ...options.insecure };
@@ -142,6 +175,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       resolve: options.resolve ?? [],
       connections: connectionsPerHost,
       stallTimeoutMs: options.stallTimeoutMs ?? DEFAULT_HTTP_OPTIONS.stallTimeoutMs,
+      pace: { memory: newPaceMemory(), bytesPerSecond: options.limitRate },
     };
     const permits = createPermits({
       connections: options.connections ?? DEFAULT_CONNECTIONS,
@@ -163,24 +197,18 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       permits,
       emit,
     };
-    const base = { ...shared, retries: DEFAULT_RETRIES };
+    const base = { ...shared, retries: options.retries ?? DEFAULT_RETRIES };
     return { ...base, layers: createLayerJobs(base) };
   }
 
   async function fetchOne(
     request: FetchRequest,
     fetchDependency: DependencyFetcher,
-    signal: AbortSignal | undefined,
+    whole: AbortSignal,
   ): Promise<FetchedImage> {
     const startedAt = performance.now();
     const reference = parseReference(request.image, process.cwd());
-    const complete = {
-      ...request,
-      pullPolicy: request.pullPolicy ?? 'update',
-      noStore: request.noStore ?? false,
-      requireSignature: request.requireSignature ?? options.requireSignature ?? false,
-    };
-    const whole = signalWith(signal);
+    const complete = completed(request);
     session ??= openSession();
     const opened = await session;
     const found = await fetchImage(opened, reference, complete, whole);
@@ -197,6 +225,44 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     return { image: request.image, ...found, downloadedBytes: bytes, durationMs, dependencies };
   }
 
+  function completed(request: FetchRequest): CompleteRequest {
+    return {
+      ...request,
+      pullPolicy: request.pullPolicy ?? 'update',
+      noStore: request.noStore ?? false,
+      requireSignature: request.requireSignature ?? options.requireSignature ?? false,
+    };
+  }
+
+  /** Within the limits of time and space. */
+  function fetchWithin(
+    request: FetchRequest,
+    fetchDependency: DependencyFetcher,
+    signal: AbortSignal | undefined,
+  ): Promise<FetchedImage> {
+    const { minFreeBytes = 0, timeoutMs } = options;
+    const bounds = { dir: options.storeDir, minFreeBytes, signal: signalWith(signal) };
+    const fetching = uses.during(() =>
+      withMinFree(bounds, (roomy) => {
+        const fetch = (timely: AbortSignal) => fetchOne(request, fetchDependency, signalWith(timely));
+        if (timeoutMs === undefined) return fetch(roomy);
+        const deadline = { timeoutMs, what: request.image, stage: 'download', signal: roomy } as const;
+        return withDeadline(deadline, fetch);
+      }),
+    );
+    return fetching.catch((error: unknown) => {
+      // A worker that was told to end does not know why.
+      throw signal?.aborted ? abortedError(isFetchError(signal.reason) ? signal.reason : error) : error;
+    });
+  }
+
+  async function planOne(request: FetchRequest, signal: AbortSignal | undefined): Promise<PlannedImage> {
+    const reference = parseReference(request.image, process.cwd());
+    session ??= openSession();
+    const blobs = await planImage(await session, reference, completed(request), signalWith(signal));
+    return { image: request.image, status: 'planned', blobs };
+  }
+
   async function imageOf(id: ImageId): Promise<ImageFacts> {
     return findImage(store, { kind: 'id', image: id, prefix: id });
   }
@@ -206,25 +272,20 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   return {
     ...createKeyring(options, closing.signal),
-    fetch: (request, signal) => uses.during(() => fetchOne(request, createDependencyFetcher(), signal)),
-    async fetchAll(requests, { signal, onOutcome } = {}) {
-      const outcomes: FetchOutcome[] = [];
-      const queue = [...requests.entries()];
+    fetch: (request, signal) => fetchWithin(request, createDependencyFetcher(), signal),
+    fetchAll(requests, batch = {}) {
       const fetchDependency = createDependencyFetcher();
-      const fetch = (request: FetchRequest): Promise<FetchedImage> =>
-        uses.during(() => fetchOne(request, fetchDependency, signal));
-      const inTurn = async (): Promise<void> => {
-        for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-          const [index, request] = next;
-          const outcome = await outcomeOf(request.image, () => fetch(request), received, emit);
-          outcomes[index] = outcome;
-          if (signal?.aborted !== true) onOutcome?.(outcome, index);
-        }
-      };
-      await Promise.all(Array.from({ length: IMAGES_AT_ONCE }, inTurn));
-      if (signal !== undefined) throwIfAborted(signal);
-      return outcomes;
+      const run = (request: FetchRequest, signal: AbortSignal): Promise<FetchOutcome> =>
+        outcomeOf(request.image, () => fetchWithin(request, fetchDependency, signal), received, emit);
+      return runBatch(requests, { ...batch, jobs, run });
     },
+    planAll: (requests, { signal } = {}) =>
+      runBatch<PlannedImage | FailedImage>(requests, {
+        signal,
+        jobs: PLANS_AT_ONCE,
+        run: (request, either) => resultOf(request.image, () => planOne(request, either)),
+      }),
+    freeBytes: () => freeBytes(options.storeDir),
     async listImages() {
       const { images, damaged } = await store.listImages();
       for (const id of damaged) {

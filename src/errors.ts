@@ -198,7 +198,9 @@ export function toFetchError(value: unknown, stage: Stage = 'internal'): FetchEr
   return new FetchError('ERR_INTERNAL', message, { stage, cause: value });
 }
 
+/** `reason`: of the signal; where that is an error of this project, it says better what ended the work. */
 export function abortedError(reason?: unknown): FetchError {
+  if (isFetchError(reason)) return reason;
   return new FetchError('ERR_ABORTED', 'interrupted', { stage: 'internal', cause: reason });
 }
 

@@ -45,7 +45,13 @@ export type EngineEvent =
       readonly durationMs: number;
     }
   /** The store had it, or another image of the same call fetched it. */
-  | { readonly event: 'blob.cached'; readonly image: string; readonly blob: string; readonly kind: BlobKind }
+  | {
+      readonly event: 'blob.cached';
+      readonly image: string;
+      readonly blob: string;
+      readonly kind: BlobKind;
+      readonly sizeBytes: number;
+    }
   | { readonly event: 'blob.failed'; readonly image: string; readonly blob: string; readonly kind: BlobKind }
   /** A signature was had from this URL or file; told when it is needed, after the image. */
   | { readonly event: 'signature.fetched'; readonly image: string; readonly source: string }

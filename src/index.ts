@@ -3,6 +3,7 @@
 export type { Credential, RegistryCredential, Sourced } from './auth/credentials.js';
 export type { CredentialSource, CredentialSourceOptions } from './config/credential-source.js';
 export { openCredentialSource } from './config/credential-source.js';
+export type { EngineLimits } from './config/engine-options.js';
 export { engineOptionsFrom } from './config/engine-options.js';
 export type { Environment } from './config/env.js';
 export { readEnvironment } from './config/env.js';
@@ -24,6 +25,7 @@ export type {
   ExtractOptions,
   ExtractReport,
   FetchAllOptions,
+  PlanAllOptions,
 } from './engine.js';
 export { createEngine } from './engine.js';
 export type { ErrorCode, FetchErrorOptions, Stage } from './errors.js';
@@ -40,6 +42,8 @@ export type {
   UntrustedKey,
 } from './fetch/keyring.js';
 export { createKeyring } from './fetch/keyring.js';
+export type { ListedImage } from './reference/image-list.js';
+export { foldImages, IMAGE_LIST_MAX_BYTES, parseImageList } from './reference/image-list.js';
 export { parsePlatform } from './reference/platform.js';
 export type { PublicKeyFacts, SubkeyFacts } from './trust/read-keys.js';
 export type {
@@ -52,6 +56,8 @@ export type {
   ImageId,
   InsecureOptions,
   Labels,
+  PlannedBlob,
+  PlannedImage,
   Platform,
   PullPolicy,
   ResolveOverride,

@@ -194,6 +194,23 @@ export interface ImageFailure {
   readonly hint?: string | undefined;
 }
 
+/** What a fetch of an image would download. */
+export interface PlannedImage {
+  readonly image: string;
+  readonly status: 'planned';
+  /** What it needs and the store does not have as an image; empty where nothing would be downloaded. */
+  readonly blobs: readonly PlannedBlob[];
+}
+
+export interface PlannedBlob {
+  /** The digest of a layer; for an ACI where it comes from. */
+  readonly blob: string;
+  /** Undefined when the server does not tell. */
+  readonly sizeBytes: number | undefined;
+  /** How much of it is there already. */
+  readonly storedBytes: number;
+}
+
 /** An image of the store, as `aci image list` shows it. */
 export interface StoredImage {
   readonly id: ImageId;

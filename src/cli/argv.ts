@@ -64,8 +64,10 @@ export function bindOption(
   commandWords: number,
   options: readonly OptionSpec[],
 ): BoundOption {
-  const valued = new Set(
-    [...options, ...GLOBAL_OPTIONS].filter(({ kind }) => kind !== 'flag').map((one) => one.name),
+  const valued = new Set<string>(
+    ([...options, ...GLOBAL_OPTIONS] as readonly OptionSpec[])
+      .filter(({ kind }) => kind !== 'flag')
+      .flatMap(({ name: long, short }) => (short === undefined ? [long] : [long, short])),
   );
   const kept: string[] = [];
   const values = new Map<number, string>();
@@ -74,7 +76,7 @@ export function bindOption(
   for (let at = 0; at < end; at++) {
     const word = words[at] ?? '';
     const [option = '', ...inline] = word.split('=');
-    const takesNext = valued.has(option as OptionSpec['name']) && !word.includes('=');
+    const takesNext = valued.has(option) && !word.includes('=');
     if (option !== name) {
       kept.push(word);
       if (takesNext && at + 1 < end) kept.push(words[++at] ?? '');

@@ -5,6 +5,7 @@ import {
   type CredentialSource,
   createEngine,
   type Engine,
+  type EngineLimits,
   type Environment,
   type EventSink,
   engineOptionsFrom,
@@ -17,7 +18,7 @@ import {
   resolveOptions,
   type Settings,
 } from '../index.js';
-import type { CommandSpec } from './specs.js';
+import type { CommandSpec } from './command-spec.js';
 import { printable } from './text.js';
 
 export interface CommandContext extends BaseContext {
@@ -74,13 +75,14 @@ function declareOptions(command: AciCommand, table: readonly OptionSpec[], prefi
 }
 
 function parserOption(option: OptionSpec): unknown {
+  const names = option.short === undefined ? option.name : `${option.short},${option.name}`;
   switch (option.kind) {
     case 'flag':
-      return Option.String(option.name, { tolerateBoolean: true });
+      return Option.String(names, { tolerateBoolean: true });
     case 'list':
-      return Option.Array(option.name);
+      return Option.Array(names);
     default:
-      return Option.String(option.name);
+      return Option.String(names);
   }
 }
 
@@ -96,8 +98,9 @@ export async function withEngine<T>(
   onEvent: EventSink | undefined,
   use: (engine: Engine) => Promise<T>,
   credentials?: CredentialSource,
+  limits?: EngineLimits,
 ): Promise<T> {
-  const engine = await createEngine(engineOptionsFrom(settings, onEvent, credentials));
+  const engine = await createEngine(engineOptionsFrom(settings, onEvent, credentials, limits));
   try {
     return await use(engine);
   } finally {

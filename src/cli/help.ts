@@ -1,7 +1,8 @@
 /** Help texts and the pages of docs/cli.md, both made from the command specifications. */
 
 import { GLOBAL_OPTIONS, type OptionSpec } from '../index.js';
-import { COMMAND_SPECS, type CommandSpec } from './specs.js';
+import type { CommandSpec } from './command-spec.js';
+import { COMMAND_SPECS } from './specs.js';
 
 /** `aci help`: every command with its summary, then the global options. */
 export function renderOverview(): string {
@@ -77,13 +78,14 @@ function sentence(summary: string): string {
 
 /** The option with its value as usage shows it: `--dir DIR`, `--order asc|desc`, `--full`. */
 export function optionUsage(option: OptionSpec): string {
+  const names = option.short === undefined ? option.name : `${option.name}, ${option.short}`;
   switch (option.kind) {
     case 'flag':
-      return option.name;
+      return names;
     case 'choice':
-      return `${option.name} ${option.choices.join('|')}`;
+      return `${names} ${option.choices.join('|')}`;
     default:
-      return `${option.name} ${option.placeholder}`;
+      return `${names} ${option.placeholder}`;
   }
 }
 

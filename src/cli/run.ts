@@ -4,15 +4,17 @@ import { Cli, type CommandClass } from 'clipanion';
 import { type Environment, flagFromWord, isFetchError, readEnvironment } from '../index.js';
 import { bindOption, splitArguments } from './argv.js';
 import type { CommandContext } from './command.js';
+import type { CommandSpec } from './command-spec.js';
 import { type CliContext, OUTPUT_CLOSED } from './context.js';
 import { renderCommandHelp, renderGroup, renderOverview, renderUsageMarkdown } from './help.js';
 import { abortedError, exitCodeOf, renderError, usageError } from './render-error.js';
-import { type CommandSpec, findSpec, groupOf } from './specs.js';
+import { findSpec, groupOf } from './specs.js';
 import { readVersionFacts, renderVersion } from './version.js';
 
 /** Commands by their words; loaded when called. */
 const COMMANDS: Readonly<Record<string, () => Promise<CommandClass<CommandContext>>>> = {
   fetch: async () => (await import('./commands/fetch.js')).FetchCommand,
+  prefetch: async () => (await import('./commands/prefetch.js')).PrefetchCommand,
   trust: async () => (await import('./commands/trust.js')).TrustCommand,
   'trust list': async () => (await import('./commands/trust-list.js')).TrustListCommand,
   'trust rm': async () => (await import('./commands/trust-rm.js')).TrustRmCommand,

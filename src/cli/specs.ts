@@ -1,102 +1,9 @@
 /** Every command as plain data: its words, options and help; parsing, help and docs/cli.md are made from it. */
 
-import { type OptionSpec, REQUIRE_SIGNATURE } from '../index.js';
-
-export interface CommandSpec {
-  /** The words that call it. */
-  readonly path: readonly string[];
-  /** Its arguments as usage lines show them. */
-  readonly usage: string;
-  /** One sentence without a full stop. */
-  readonly summary: string;
-  readonly details?: string | undefined;
-  readonly options: readonly OptionSpec[];
-  readonly examples?: readonly string[] | undefined;
-}
-
-const FULL = {
-  key: 'full',
-  name: '--full',
-  env: 'ACI_FULL',
-  kind: 'flag',
-} as const;
+import type { CommandSpec } from './command-spec.js';
+import { FETCH, FULL, PREFETCH } from './fetch-specs.js';
 
 const OVERWRITE = { key: 'overwrite', name: '--overwrite', kind: 'flag' } as const;
-
-export const FETCH = {
-  path: ['fetch'],
-  usage: '[OPTIONS] IMAGE [--signature FILE] [IMAGE …]',
-  summary: 'fetch images into the store and print their IDs',
-  details:
-    'Images are fetched side by side; their IDs are printed one a line in the order of the arguments. An image ' +
-    'that fails does not stop the others: its line stays empty and the reason is on stderr. With --json, one ' +
-    'JSON line is printed for each image when it is done.',
-  options: [
-    { ...FULL, description: 'print whole IDs (sha512- and 128 hex digits)' },
-    {
-      key: 'pullPolicy',
-      name: '--pull-policy',
-      env: 'ACI_PULL_POLICY',
-      kind: 'choice',
-      choices: ['new', 'update', 'never'],
-      description:
-        'new: the store first, then the remote; update: ask the remote, download only what changed; ' +
-        'never: the store only',
-      defaultText: 'update',
-    },
-    {
-      key: 'storeOnly',
-      name: '--store-only',
-      env: 'ACI_STORE_ONLY',
-      kind: 'flag',
-      description: 'the same as --pull-policy=never',
-    },
-    {
-      key: 'noStore',
-      name: '--no-store',
-      env: 'ACI_NO_STORE',
-      kind: 'flag',
-      description: 'ignore what the store has: every byte comes from the remote again',
-    },
-    {
-      key: 'signature',
-      name: '--signature',
-      kind: 'string',
-      placeholder: 'FILE',
-      description: 'the signature of the image before it',
-    },
-    REQUIRE_SIGNATURE,
-    {
-      key: 'platform',
-      name: '--platform',
-      env: 'ACI_PLATFORM',
-      kind: 'string',
-      placeholder: 'OS/ARCH[/VARIANT]',
-      description: 'which image of an index or manifest list',
-      defaultText: 'this host',
-    },
-    {
-      key: 'noDeps',
-      name: '--no-deps',
-      env: 'ACI_NO_DEPS',
-      kind: 'flag',
-      description: 'leave dependencies alone',
-    },
-    {
-      key: 'output',
-      name: '--output',
-      kind: 'string',
-      placeholder: 'FILE',
-      description: 'also write the ACI there (one image)',
-    },
-  ],
-  examples: [
-    'aci fetch coreos.com/etcd:v2.0.0',
-    'aci fetch ./app.aci --signature app.aci.asc',
-    'aci --insecure-options=image fetch docker://busybox',
-    'aci fetch --insecure-options=image --json docker://alpine:3 docker://busybox',
-  ],
-} as const satisfies CommandSpec;
 
 export const TRUST = {
   path: ['trust'],
@@ -269,6 +176,7 @@ export const HELP = {
 
 export const COMMAND_SPECS: readonly CommandSpec[] = [
   FETCH,
+  PREFETCH,
   TRUST,
   TRUST_LIST,
   TRUST_RM,

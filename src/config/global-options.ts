@@ -129,7 +129,7 @@ export const REQUIRE_SIGNATURE = {
   name: '--require-signature',
   env: 'ACI_REQUIRE_SIGNATURE',
   kind: 'flag',
-  description: 'an image that no trusted key verifies is an error (comes with a later version)',
+  description: 'an image that no trusted key verifies is an error',
 } as const satisfies OptionSpec;
 
 /** Everything that configuration decides. */

@@ -6,6 +6,8 @@ interface OptionBase {
   /** Property of the resolved values. */
   readonly key: string;
   readonly name: `--${string}`;
+  /** A letter that stands for it. */
+  readonly short?: `-${string}` | undefined;
   /** Environment variable that stands for the option; none for options that make sense for one call only. */
   readonly env?: `ACI_${string}` | undefined;
   readonly description: string;
@@ -31,6 +33,18 @@ export interface NumberSpec extends OptionBase {
   readonly max: number;
 }
 
+/** Bytes, from 1 up: `500000`, `10M` (ten million), `1.5GiB`. */
+export interface SizeSpec extends OptionBase {
+  readonly kind: 'size';
+  readonly placeholder: string;
+}
+
+/** Milliseconds, from 1 up: `30s`, `1.5m`, `2h`, `500ms`; a bare number is seconds. */
+export interface DurationSpec extends OptionBase {
+  readonly kind: 'duration';
+  readonly placeholder: string;
+}
+
 export interface ChoiceSpec extends OptionBase {
   readonly kind: 'choice';
   readonly choices: readonly string[];
@@ -40,17 +54,19 @@ export interface ChoiceSpec extends OptionBase {
 /** Comma separated and repeatable; every occurrence adds to the list. */
 export interface ListSpec extends OptionBase {
   readonly kind: 'list';
+  /** A comma is part of an item. Default false. */
+  readonly keepsCommas?: boolean | undefined;
   readonly placeholder: string;
   readonly choices?: readonly string[] | undefined;
 }
 
-export type OptionSpec = FlagSpec | StringSpec | NumberSpec | ChoiceSpec | ListSpec;
+export type OptionSpec = FlagSpec | StringSpec | NumberSpec | SizeSpec | DurationSpec | ChoiceSpec | ListSpec;
 
 type ValueOf<O extends OptionSpec> = O extends FlagSpec
   ? boolean
   : O extends ListSpec
     ? readonly string[]
-    : O extends NumberSpec
+    : O extends NumberSpec | SizeSpec | DurationSpec
       ? number | undefined
       : O extends ChoiceSpec
         ? O extends { readonly default: string }
@@ -152,6 +168,10 @@ function parseValue(option: OptionSpec, found: Found): unknown {
       return parseFlag(found);
     case 'number':
       return parseNumber(option, found);
+    case 'size':
+      return parseMeasure(found, SIZE_UNITS, 'a size, as 500M or 1.5GiB');
+    case 'duration':
+      return parseMeasure(found, DURATION_UNITS, 'a time, as 30s or 5m');
     case 'choice':
       return parseChoice(option.choices, parseText(found), found.where);
     case 'list':
@@ -199,6 +219,39 @@ function parseNumber(option: NumberSpec, found: Found): number {
   );
 }
 
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  ...Object.fromEntries(
+    ['k', 'm', 'g', 't'].flatMap((letter, at) => {
+      const [decimal, binary] = [1000 ** (at + 1), 1024 ** (at + 1)];
+      return [
+        [letter, decimal],
+        [`${letter}b`, decimal],
+        [`${letter}i`, binary],
+        [`${letter}ib`, binary],
+      ];
+    }),
+  ),
+};
+const DURATION_UNITS: Readonly<Record<string, number>> = {
+  '': 1000,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+
+/** A number from 1 up with a unit, in the smallest one. */
+function parseMeasure(found: Found, units: Readonly<Record<string, number>>, what: string): number {
+  const text = typeof found.raw === 'number' ? String(found.raw) : parseText(found);
+  const [, digits, unit] = /^([0-9]{1,15}(?:\.[0-9]{1,6})?)([a-z]*)$/.exec(text.trim().toLowerCase()) ?? [];
+  const factor = unit !== undefined && Object.hasOwn(units, unit) ? units[unit] : undefined;
+  const value = Math.round(Number(digits) * (factor ?? Number.NaN));
+  if (value >= 1 && Number.isSafeInteger(value)) return value;
+  throw usage(`${found.where} must be ${what}, not ${JSON.stringify(text)}`);
+}
+
 function parseChoice(choices: readonly string[], text: string, where: string): string {
   if (choices.includes(text)) return text;
   throw usage(`${where} does not know ${JSON.stringify(text)}`, `known: ${choices.join(', ')}`);
@@ -206,7 +259,9 @@ function parseChoice(choices: readonly string[], text: string, where: string): s
 
 function parseList(option: ListSpec, found: Found): readonly string[] {
   const raws: readonly unknown[] = Array.isArray(found.raw) ? found.raw : [found.raw];
-  const items = raws.flatMap((raw) => parseText({ ...found, raw }).split(',')).map((item) => item.trim());
+  const texts = raws.map((raw) => parseText({ ...found, raw }));
+  if (option.keepsCommas) return texts;
+  const items = texts.flatMap((text) => text.split(',')).map((item) => item.trim());
   const given = items.filter((item) => item !== '');
   const { choices } = option;
   if (choices !== undefined) for (const item of given) parseChoice(choices, item, found.where);

@@ -94,6 +94,9 @@ function settingOf(option: OptionSpec, field: JsonField): unknown {
       return itemsOf(field).map((item) => listItemOf(option, item));
     case 'string':
       return absolutePathOf(field);
+    case 'size':
+    case 'duration':
+      return nonEmptyTextOf(field);
   }
 }
 

@@ -3,7 +3,7 @@
 import { toFetchError } from '../errors.js';
 import type { CacheHeaders } from '../http/freshness.js';
 import { removePartial } from '../store/files.js';
-import { keepPartialHash, readPartialHash } from '../store/partial-hash.js';
+import { keepPartialHash, readPartialHash } from '../store/partial-record.js';
 import type { HashState } from '../store/records.js';
 import type {
   DownloadAciInput,

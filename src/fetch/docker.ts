@@ -15,7 +15,8 @@ export function fetchDocker(
   return convertImage(session, reference, request, async () => registrySource(session, reference), signal);
 }
 
-function registrySource(session: Session, reference: DockerReference): ConvertibleSource {
+/** Asks the registry when it is first used. */
+export function registrySource(session: Session, reference: DockerReference): ConvertibleSource {
   const registry = createRegistry(session.http, reference, {
     insecureHttp: session.insecure.http,
     retries: session.retries,

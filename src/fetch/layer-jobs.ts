@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFetchError, storageError } from '../errors.js';
+import type { EngineEvent } from '../events.js';
 import { removeIfFull, removePartial } from '../store/files.js';
 import { layerBlob } from '../store/layout.js';
 import type { FetchLayerInput, LayerFiles, TaskNote } from '../tasks/contract.js';
@@ -80,7 +81,7 @@ export function createLayerJobs(session: SessionBase): LayerJobs {
       try {
         const opened = await job.opened;
         if (shared !== undefined) {
-          session.emit({ event: 'blob.cached', image: source.image, blob: layer.digest, kind: 'layer' });
+          session.emit(cachedEvent(layer, source));
         }
         return {
           files: opened.files,
@@ -256,9 +257,13 @@ async function storedLayer(session: SessionBase, layer: Descriptor, source: Laye
   counters.set('tarBytes', tar?.size ?? 0);
   counters.set('indexBytes', index?.size ?? 0);
   counters.setState('complete');
-  session.emit({ event: 'blob.cached', image: source.image, blob: layer.digest, kind: 'layer' });
+  session.emit(cachedEvent(layer, source));
   const files = layerFiles(session, layer, counters);
   return { files, run: async () => ({ downloadedBytes: 0 }), discard: async () => {}, resumedBytes: () => 0 };
+}
+
+function cachedEvent({ digest: blob, sizeBytes }: Descriptor, { image }: LayerSource): EngineEvent {
+  return { event: 'blob.cached', image, blob, kind: 'layer', sizeBytes };
 }
 
 async function newIngestFiles(session: SessionBase, layer: Descriptor) {

@@ -57,7 +57,7 @@ export async function fetchByName(
 }
 
 /** The newest import of the store that fits, if the policy lets it answer. */
-async function foundByName(
+export async function foundByName(
   session: Session,
   { image, expected }: { readonly image: string; readonly expected: Expected },
   request: CompleteRequest,

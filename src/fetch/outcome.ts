@@ -36,24 +36,32 @@ export async function outcomeOf(
   received: Received,
   emit: EventSink,
 ): Promise<FetchOutcome> {
-  const startedAt = performance.now();
-  try {
-    const result = await fetch();
-    received.take(image);
+  const result = await resultOf(image, fetch);
+  const downloadedBytes = received.take(image);
+  if (result.status !== 'failed') {
     emit({ event: 'image.done', image, result });
     return result;
+  }
+  const failed = { ...result, downloadedBytes };
+  emit({ event: 'image.failed', image, result: failed });
+  return failed;
+}
+
+/** What `run` resolves to, or why it does not. */
+export async function resultOf<T>(image: string, run: () => Promise<T>): Promise<T | FailedImage> {
+  const startedAt = performance.now();
+  try {
+    return await run();
   } catch (cause) {
     const error = toFetchError(cause);
     const { code, stage, message, hint } = error;
-    const result: FailedImage = {
+    return {
       image,
       status: 'failed',
-      downloadedBytes: received.take(image),
+      downloadedBytes: 0,
       durationMs: Math.round(performance.now() - startedAt),
       error: { code, stage, message, ...(hint === undefined ? {} : { hint }) },
       cause: error,
     };
-    emit({ event: 'image.failed', image, result });
-    return result;
   }
 }

@@ -5,8 +5,10 @@ import { authorizationHeaders } from '../auth/authorization.js';
 import type { Credential } from '../auth/credentials.js';
 import { abortedError, type FetchError, type Stage, throwIfAborted } from '../errors.js';
 import type { ResolveOverride } from '../types.js';
-import { networkError } from './errors.js';
+import { isPlainHttpServer, networkError } from './errors.js';
+import { createPace, type Pace, type PaceOptions } from './pace.js';
 import { firstHop, type Hop, isRedirect, nextHop } from './redirect.js';
+import { parseRetryAfter } from './retry.js';
 
 /** Plain data, so that a worker can be given the options of the main thread and make its own client. */
 export interface HttpOptions {
@@ -25,6 +27,8 @@ export interface HttpOptions {
   /** Without a byte of the body while somebody reads it. */
   readonly stallTimeoutMs: number;
   readonly userAgent: string;
+  /** Shared with the other clients of an engine. Default: no limit, and no host is held. */
+  readonly pace?: PaceOptions | undefined;
 }
 
 export const DEFAULT_HTTP_OPTIONS: HttpOptions = {
@@ -78,8 +82,16 @@ export interface HttpClient {
   close(): Promise<void>;
 }
 
+/** A host that asks for nothing more particular is left alone for so long after a 429 or 503. */
+const BUSY_HOLD_MS = 1000;
+/** Longer waits are not waited for, see `retryDelayMs`. */
+const MAX_HOLD_MS = 60_000;
+/** A body that comes slower than this for a whole stall timeout counts as stalled. */
+const MIN_BYTES_PER_SECOND = 1024;
+
 /** Does not read `HTTP_PROXY` and the like: every connection goes straight to its host. */
 export function createHttpClient(options: HttpOptions): HttpClient {
+  const pace = options.pace && createPace(options.pace);
   const agent = new Agent({
     connections: options.connections,
     pipelining: 1,
@@ -95,7 +107,7 @@ export function createHttpClient(options: HttpOptions): HttpClient {
       let isAuthenticated = !options.insecureTls;
       for (;;) {
         isAuthenticated &&= new URL(hop.url).protocol === 'https:';
-        const response = await send(agent, options, hop, request, signal);
+        const response = await send({ agent, options, pace }, hop, request, signal);
         // What is posted may be a secret of the host that it was meant for.
         if (!isRedirect(response.status) || request.method === 'POST')
           return { ...response, isAuthenticated };
@@ -124,9 +136,14 @@ function connectorOf(options: HttpOptions): buildConnector.connector {
   };
 }
 
+interface Client {
+  readonly agent: Agent;
+  readonly options: HttpOptions;
+  readonly pace: Pace | undefined;
+}
+
 async function send(
-  agent: Agent,
-  options: HttpOptions,
+  { agent, options, pace }: Client,
   hop: Hop,
   request: HttpRequest,
   signal: AbortSignal,
@@ -136,6 +153,7 @@ async function send(
   const failure = (cause: unknown): FetchError =>
     signal.aborted ? abortedError(signal.reason) : networkError(cause, url.host, request.stage);
   const method = request.method ?? 'GET';
+  await pace?.untilOpen(url.host, signal);
   let data: Dispatcher.ResponseData;
   try {
     data = await agent.request({
@@ -147,15 +165,25 @@ async function send(
       signal,
     });
   } catch (cause) {
-    throw failure(cause);
+    const error = failure(cause);
+    // A host that speaks another protocol there is not away.
+    if (error.code === 'ERR_NETWORK' && !isPlainHttpServer(error)) pace?.failed(url.host);
+    throw error;
   }
   // A body that breaks before anybody reads it would otherwise end the process.
   data.body.on('error', () => undefined);
+  const headers = joinHeaders(data.headers);
+  pace?.answered(url.host);
+  if (data.statusCode === 429 || data.statusCode === 503) {
+    const askedMs = parseRetryAfter(headers['retry-after'], Date.now()) ?? BUSY_HOLD_MS;
+    if (askedMs <= MAX_HOLD_MS) pace?.hold(url.host, askedMs);
+  }
+  const tooSlow = (): FetchError => networkError({ code: 'UND_ERR_BODY_TIMEOUT' }, url.host, request.stage);
   return {
     status: data.statusCode,
-    headers: joinHeaders(data.headers),
+    headers,
     url: hop.url,
-    body: chunksOf(data.body, failure),
+    body: paced(withFloor(chunksOf(data.body, failure), options.stallTimeoutMs, tooSlow), pace, signal),
     discard: () => discard(data.body),
   };
 }
@@ -190,6 +218,38 @@ async function* chunksOf(
     for await (const chunk of body) yield chunk;
   } catch (cause) {
     throw failure(cause);
+  }
+}
+
+async function* paced(
+  chunks: AsyncIterable<Buffer>,
+  pace: Pace | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void, undefined> {
+  for await (const chunk of chunks) {
+    await pace?.spend(chunk.length, signal);
+    yield chunk;
+  }
+}
+
+/** Counts the time that a chunk is waited for, not that in which nobody reads. */
+async function* withFloor(
+  chunks: AsyncIterable<Buffer>,
+  windowMs: number,
+  tooSlow: () => FetchError,
+): AsyncGenerator<Buffer, void, undefined> {
+  let waitedMs = 0;
+  let bytes = 0;
+  let askedAtMs = performance.now();
+  for await (const chunk of chunks) {
+    waitedMs += performance.now() - askedAtMs;
+    bytes += chunk.length;
+    if (waitedMs >= windowMs) {
+      if (bytes < (MIN_BYTES_PER_SECOND * waitedMs) / 1000) throw tooSlow();
+      [waitedMs, bytes] = [0, 0];
+    }
+    yield chunk;
+    askedAtMs = performance.now();
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { bindOption } from '../../../src/cli/argv.js';
-import { FETCH } from '../../../src/cli/specs.js';
+import { FETCH } from '../../../src/cli/fetch-specs.js';
 
 const bind = (line: string) => bindOption('--signature', line.split(' '), 1, FETCH.options);
 

@@ -99,3 +99,53 @@ describe('resolveOptions', () => {
     expect(resolve).toThrow(named);
   });
 });
+
+describe('sizes and times', () => {
+  const MEASURES = [
+    { key: 'size', name: '--size', kind: 'size', placeholder: 'S', description: 'd' },
+    { key: 'time', name: '--time', kind: 'duration', placeholder: 'T', description: 'd' },
+    { key: 'files', name: '--files', kind: 'list', keepsCommas: true, placeholder: 'F', description: 'd' },
+  ] as const satisfies readonly OptionSpec[];
+  const values = (flags: Record<string, unknown>) =>
+    resolveOptions(MEASURES, { flags, variables: {} }).values;
+
+  test.each([
+    ['1', 1],
+    ['500k', 500_000],
+    ['1.5KiB', 1536],
+    ['20M', 20_000_000],
+    ['2GB', 2_000_000_000],
+    ['1 GiB'.replace(' ', ''), 2 ** 30],
+    ['3t', 3e12],
+    [' 7 ', 7],
+  ])('reads the size %j', (text, bytes) => {
+    expect(values({ size: text }).size).toBe(bytes);
+  });
+
+  test.each([
+    ['30', 30_000],
+    ['500ms', 500],
+    ['1.5m', 90_000],
+    ['2H', 7_200_000],
+  ])('reads the time %j', (text, ms) => {
+    expect(values({ time: text }).time).toBe(ms);
+  });
+
+  test.each([
+    { size: '0' },
+    { size: '-1' },
+    { size: '1e9' },
+    { size: '5 apples' },
+    { size: '99999999999999T' },
+    { size: 'constructor' },
+    { time: '0.0001ms' },
+    { time: '5M5' },
+    { time: 'soon' },
+  ])('complains about %j', (flags) => {
+    expect(() => values(flags)).toThrow(FetchError);
+  });
+
+  test('keeps a comma in an item where the option says so', () => {
+    expect(values({ files: ['a,b', 'c'] }).files).toEqual(['a,b', 'c']);
+  });
+});

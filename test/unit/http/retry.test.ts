@@ -20,6 +20,9 @@ it.each([
   [1, 'ERR_RATE_LIMITED', 8000, 0, 8000],
   [3, 'ERR_SERVER', 60_000, 0, 60_000],
   [1, 'ERR_RATE_LIMITED', 60_001, 0, undefined],
+  [9, 'ERR_RATE_LIMITED', 1000, 0, 1000],
+  [3, 'ERR_RATE_LIMITED', 0, 0, 0],
+  [4, 'ERR_RATE_LIMITED', 0, 0, undefined],
   [1, 'ERR_NOT_FOUND', undefined, 0.5, undefined],
   [1, 'ERR_AUTH', undefined, 0.5, undefined],
   [1, 'ERR_DIGEST_MISMATCH', undefined, 0.5, undefined],
@@ -40,6 +43,15 @@ it('can be told how often', () => {
   const error = failure('ERR_NETWORK');
   expect(retryDelayMs({ attempt: 1, error, random: 0, retries: 0 })).toBeUndefined();
   expect(retryDelayMs({ attempt: 5, error, random: 0.5, retries: 5 })).toBe(8000);
+});
+
+it('is patient with a server that asks for time, for five minutes in all', () => {
+  const error = failure('ERR_RATE_LIMITED', 30_000);
+  expect(retryDelayMs({ attempt: 10, error, random: 0, patientMs: 270_000 })).toBe(30_000);
+  expect(retryDelayMs({ attempt: 10, error, random: 0, patientMs: 270_001 })).toBeUndefined();
+  expect(retryDelayMs({ attempt: 1, error, random: 0, retries: 0 })).toBeUndefined();
+  const little = failure('ERR_RATE_LIMITED', 1);
+  expect(retryDelayMs({ attempt: 2, error: little, random: 0, patientMs: 299_500 })).toBeUndefined();
 });
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');

@@ -1,8 +1,21 @@
-/** The state of the hash over a download that was interrupted, kept with it. */
+/** What the main thread wants of an interrupted download: how much is there, and the state of the hash over it. */
 
 import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { partialRecordFile } from './layout.js';
 import { type HashState, parsePartialRecord } from './records.js';
+
+/** Bytes that need not come again; 0 where there are none. */
+export async function partialBytes(partialFile: string): Promise<number> {
+  try {
+    const { received } = parsePartialRecord(await readFile(partialRecordFile(partialFile), 'utf8')) ?? {};
+    const { size } = await stat(partialFile);
+    return (
+      received?.reduce((sum, { start, end }) => sum + Math.min(end, size) - Math.min(start, size), 0) ?? size
+    );
+  } catch {
+    return 0;
+  }
+}
 
 /** Undefined where there is none, or where anything has been written to the bytes since: then they are hashed again. */
 export async function readPartialHash(partialFile: string): Promise<HashState | undefined> {

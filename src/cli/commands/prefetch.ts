@@ -1,0 +1,264 @@
+/** `aci prefetch`: lists of images, a line for each when it is done, and a summary. */
+
+import { readFile, writeFile } from 'node:fs/promises';
+import { Option } from 'clipanion';
+import {
+  type Engine,
+  type FailedImage,
+  FetchError,
+  type FetchOutcome,
+  type FetchRequest,
+  foldImages,
+  IMAGE_LIST_MAX_BYTES,
+  type ListedImage,
+  type LoadedSettings,
+  type OptionValues,
+  openCredentialSource,
+  type PlannedImage,
+  parseImageList,
+  type Settings,
+} from '../../index.js';
+import {
+  type BatchSummary,
+  countOf,
+  createSharedCounter,
+  downloadBytesOf,
+  planTotals,
+  summaryLine,
+  summaryOf,
+} from '../batch-summary.js';
+import { AciCommand, withEngine } from '../command.js';
+import { fetchRequests } from '../fetch-requests.js';
+import { PREFETCH } from '../fetch-specs.js';
+import { formatBytes } from '../format.js';
+import { exitCodeOfAll, exitCodeOfOutcome, outcomeRecord, shownId } from '../outcome.js';
+import { abortedError, renderError, usageError } from '../render-error.js';
+import { createReporter } from '../reporter/create.js';
+import type { Reporter } from '../reporter/reporter.js';
+import { printable, redact } from '../text.js';
+
+type PrefetchValues = OptionValues<typeof PREFETCH.options>;
+
+const DEFAULT_JOBS = 8;
+/** With the pauses between them that is some 25 seconds: a host may be away for a while. */
+const DEFAULT_RETRIES = 6;
+
+export class PrefetchCommand extends AciCommand {
+  static override paths = [[...PREFETCH.path]];
+  images = Option.Rest({ name: 'IMAGE' });
+
+  constructor() {
+    super(PREFETCH);
+  }
+
+  async run({ settings, layers }: LoadedSettings): Promise<number> {
+    const values = this.values(PREFETCH.options, layers);
+    const requests = fetchRequests(await this.#listed(values), values, 'prefetch');
+    const { stderr, environment } = this.context;
+    const reporter = createReporter({ settings, environment, stream: stderr, several: true });
+    try {
+      const onWarning = (warning: string): void => reporter.aside(() => this.inform(settings, warning));
+      const credentials = await openCredentialSource({ settings, environment, onWarning });
+      const shared = createSharedCounter();
+      const run = async (engine: Engine): Promise<number> =>
+        values.dryRun
+          ? this.#plan(engine, requests, { settings, values, reporter })
+          : this.#fetch(engine, requests, { settings, values, reporter, sharedBytes: shared.bytes });
+      return await withEngine(
+        settings,
+        (event) => {
+          shared.onEvent(event);
+          reporter.onEvent(event);
+        },
+        run,
+        credentials,
+        limitsOf(values),
+      );
+    } finally {
+      reporter.close();
+    }
+  }
+
+  /** The images of the lists and of the arguments, each once, all of them readable. */
+  async #listed({ file }: PrefetchValues): Promise<ListedImage[]> {
+    const cwd = process.cwd();
+    const listed: ListedImage[] = [];
+    for (const path of file) listed.push(...parseImageList(await this.#readList(path), listName(path), cwd));
+    const { signatures } = this.context;
+    const named = this.images.map((image, place) => ({ image, signature: signatures.get(place) }));
+    if (file.length > 0 && listed.length + named.length === 0) {
+      throw usageError(`no image in ${file.map(listName).join(', ')}`, 'try: aci help prefetch');
+    }
+    return foldImages([...listed, ...named], cwd);
+  }
+
+  async #readList(path: string): Promise<string> {
+    const bytes = path === '-' ? await this.#readInput() : await readListFile(path);
+    if (bytes.length > IMAGE_LIST_MAX_BYTES) {
+      throw usageError(`${listName(path)} is longer than ${IMAGE_LIST_MAX_BYTES} bytes`);
+    }
+    return bytes.toString('utf8');
+  }
+
+  async #readInput(): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    let sizeBytes = 0;
+    for await (const chunk of this.context.stdin) {
+      chunks.push(Buffer.from(chunk as Uint8Array));
+      sizeBytes += (chunk as Uint8Array).length;
+      if (sizeBytes > IMAGE_LIST_MAX_BYTES) break;
+    }
+    return Buffer.concat(chunks);
+  }
+
+  async #fetch(
+    engine: Engine,
+    requests: readonly FetchRequest[],
+    { settings, values, reporter, sharedBytes }: FetchRun,
+  ): Promise<number> {
+    const { signal } = this.context;
+    const startedAt = performance.now();
+    const write = (line: string): void => reporter.aside(() => this.print(line));
+    const onOutcome = (outcome: FetchOutcome): void => {
+      if (signal.aborted && outcome.status === 'failed') return;
+      if (outcome.status === 'failed') {
+        reporter.error(renderError(outcome.cause, { debug: settings.debug, image: outcome.image }));
+      }
+      write(settings.json ? JSON.stringify(outcomeRecord(outcome)) : resultLine(outcome, values.full));
+    };
+    const done: FetchOutcome[] = [];
+    const keep = (outcome: FetchOutcome): void => {
+      done.push(outcome);
+      onOutcome(outcome);
+    };
+    const summarize = (): BatchSummary =>
+      summaryOf(done, { sharedBytes: sharedBytes(), durationMs: performance.now() - startedAt });
+    try {
+      await engine.fetchAll(requests, { signal, failFast: values.failFast, onOutcome: keep });
+    } finally {
+      if (values.report !== undefined) await writeReport(values.report, summarize(), done);
+      this.#tellSummary(settings, reporter, summarize(), done);
+    }
+    if (signal.aborted) throw abortedError(signal.reason);
+    return exitCodeOfAll(done.map(exitCodeOfOutcome));
+  }
+
+  #tellSummary(
+    settings: Settings,
+    reporter: Reporter,
+    summary: BatchSummary,
+    outcomes: readonly FetchOutcome[],
+  ): void {
+    reporter.aside(() => {
+      this.inform(settings, summaryLine(summary));
+      for (const outcome of outcomes) {
+        if (outcome.status !== 'failed') continue;
+        this.inform(settings, `failed: ${redact(outcome.image)} (${outcome.error.code})`);
+      }
+    });
+  }
+
+  async #plan(
+    engine: Engine,
+    requests: readonly FetchRequest[],
+    { settings, values, reporter }: PlanRun,
+  ): Promise<number> {
+    const { signal } = this.context;
+    const plans = await engine.planAll(requests, { signal });
+    const planned = plans.filter((plan) => plan.status === 'planned');
+    for (const plan of plans) {
+      if (plan.status === 'failed') {
+        reporter.error(renderError(plan.cause, { debug: settings.debug, image: plan.image }));
+      }
+      this.print(settings.json ? JSON.stringify(planRecord(plan)) : planLine(plan, values.full));
+    }
+    const totals = planTotals(planned);
+    const free = (await engine.freeBytes()) - (values.minFree ?? 0);
+    const unknown = totals.unknownBlobs === 0 ? '' : ` and ${totals.unknownBlobs} blobs of unknown size`;
+    this.inform(
+      settings,
+      `${countOf(planned.length)}: ${formatBytes(totals.downloadBytes)}${unknown} to download ` +
+        `(${formatBytes(totals.unsharedBytes)} without sharing), ${formatBytes(totals.storedBytes)} there already; ` +
+        `${formatBytes(free)} may be written`,
+    );
+    if (values.report !== undefined) {
+      await writeJson(values.report, {
+        summary: { ...totals, freeBytes: free },
+        images: plans.map(planRecord),
+      });
+    }
+    if (totals.downloadBytes > free) {
+      throw new FetchError('ERR_NO_SPACE', 'the images do not fit the disk', { stage: 'store' });
+    }
+    return exitCodeOfAll(plans.map((plan) => (plan.status === 'failed' ? exitCodeOfOutcome(plan) : 0)));
+  }
+}
+
+interface PlanRun {
+  readonly settings: Settings;
+  readonly values: PrefetchValues;
+  readonly reporter: Reporter;
+}
+interface FetchRun extends PlanRun {
+  readonly sharedBytes: () => number;
+}
+
+function limitsOf(values: PrefetchValues) {
+  const { jobs = DEFAULT_JOBS, connections, connectionsPerHost, limitRate } = values;
+  const { retries = DEFAULT_RETRIES } = values;
+  const { timeout: timeoutMs, stallTimeout: stallTimeoutMs, minFree: minFreeBytes } = values;
+  return {
+    jobs,
+    connections,
+    connectionsPerHost,
+    limitRate,
+    retries,
+    timeoutMs,
+    stallTimeoutMs,
+    minFreeBytes,
+  };
+}
+
+function listName(path: string): string {
+  return path === '-' ? 'standard input' : path;
+}
+
+async function readListFile(path: string): Promise<Buffer> {
+  return readFile(path).catch((cause: unknown) => {
+    throw usageError(`the list ${path} cannot be read: ${(cause as Error).message}`);
+  });
+}
+
+/** `fetched`, `cached` or `failed`, the ID or `-`, and the image, with tabs between. */
+function resultLine(outcome: FetchOutcome, full: boolean): string {
+  const id = outcome.status === 'failed' ? '-' : shownId(outcome.id, full);
+  return [outcome.status, id, printable(outcome.image)].join('\t');
+}
+
+type Plan = PlannedImage | FailedImage;
+
+/** The bytes to download, or `failed`, and the image. */
+function planLine(plan: Plan, full: boolean): string {
+  const image = printable(plan.image);
+  if (plan.status === 'failed') return `failed\t${image}`;
+  const bytes = downloadBytesOf(plan);
+  return `${full ? bytes : formatBytes(bytes)}\t${image}`;
+}
+
+function planRecord(plan: Plan): unknown {
+  if (plan.status === 'failed') return outcomeRecord(plan);
+  return { ...plan, image: redact(plan.image), downloadBytes: downloadBytesOf(plan) };
+}
+
+function writeReport(path: string, summary: BatchSummary, outcomes: readonly FetchOutcome[]): Promise<void> {
+  return writeJson(path, { summary, images: outcomes.map(outcomeRecord) });
+}
+
+async function writeJson(path: string, value: unknown): Promise<void> {
+  await writeFile(path, `${JSON.stringify(value, undefined, 2)}\n`).catch((cause: unknown) => {
+    throw new FetchError('ERR_IO', `the report ${path} cannot be written: ${(cause as Error).message}`, {
+      stage: 'store',
+      cause,
+    });
+  });
+}
