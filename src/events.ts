@@ -44,6 +44,12 @@ export type EngineEvent =
       readonly downloadedBytes: number;
       readonly durationMs: number;
     }
+  /** What the image is made of is known, before any of it is fetched; of Docker and OCI images. */
+  | {
+      readonly event: 'image.resolved';
+      readonly image: string;
+      readonly blobs: readonly { readonly blob: string; readonly sizeBytes: number }[];
+    }
   /** The store had it, or another image of the same call fetched it. */
   | {
       readonly event: 'blob.cached';

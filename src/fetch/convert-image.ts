@@ -94,6 +94,8 @@ export async function convertImage<Image extends ResolvedImage>(
     await store.writeRemote(key, { ...remote, checkedAt: new Date().toISOString() }, session.lease);
     return foundInStore(store, known);
   }
+  const blobs = resolved.layers.map(({ digest: blob, sizeBytes }) => ({ blob, sizeBytes }));
+  emit({ event: 'image.resolved', image, blobs });
   const config = await source.readConfig(resolved, signal);
   checkConfig(session, converting, resolved, config);
   const manifest = convertDockerConfig({

@@ -190,7 +190,10 @@ function fetchLayer(
 
   async function attempt(): Promise<LayerResult> {
     const host = origin.kind === 'file' ? undefined : new URL(origin.request().url).host;
-    const release = await permits.acquire({ host, memoryBytes: FETCH_TASK_BYTES }, signal);
+    const release = await permits.acquire(
+      { host, memoryBytes: FETCH_TASK_BYTES, sizeBytes: layer.sizeBytes },
+      signal,
+    );
     const extras = lendConnections(permits, host, counters);
     try {
       // The token may have grown old while the layer waited for its turn.

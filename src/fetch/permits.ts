@@ -12,6 +12,8 @@ export interface PermitRequest {
   /** `HOST:PORT` that one connection goes to; none for tasks without one. */
   readonly host?: string | undefined;
   readonly memoryBytes: number;
+  /** How much is to come; big ones go first, so that none of them is left alone at the end. Default: small. */
+  readonly sizeBytes?: number | undefined;
   /** A further connection of a task that has one: behind every task that still waits for its first. Default false. */
   readonly isExtra?: boolean | undefined;
 }
@@ -26,10 +28,18 @@ interface Waiting {
   grant(): void;
 }
 
+const BIG_BYTES = 64 * 1024 * 1024;
+
+/** Smaller ranks first; those of one rank in the order in which they came. */
+function rankOf({ isExtra = false, sizeBytes = 0 }: PermitRequest): number {
+  if (isExtra) return 1;
+  return sizeBytes < BIG_BYTES ? 0 : -sizeBytes;
+}
+
 /**
- * First come, first served, but a request does not wait behind one for a busy host. Nothing that holds a permit
- * waits for another one, so no limit can lead to a deadlock; a request for more than there is at all is granted
- * when nothing else runs.
+ * First come, first served, but for what is big and for extra connections (see {@link PermitRequest}); and a request
+ * does not wait behind one for a busy host. Nothing that holds a permit waits for another one, so no limit can lead to
+ * a deadlock; a request for more than there is at all is granted when nothing else runs.
  */
 export function createPermits(limits: PermitLimits): Permits {
   const perHost = new Map<string, number>();
@@ -55,8 +65,7 @@ export function createPermits(limits: PermitLimits): Permits {
 
   function grantNext(): void {
     const stillWaiting: Waiting[] = [];
-    const isExtra = ({ request }: Waiting): boolean => request.isExtra === true;
-    for (const waiting of [...queue.filter((one) => !isExtra(one)), ...queue.filter(isExtra)]) {
+    for (const waiting of queue.toSorted((one, other) => rankOf(one.request) - rankOf(other.request))) {
       if (!fits(waiting.request)) {
         stillWaiting.push(waiting);
         continue;

@@ -297,7 +297,7 @@ describe('one that was killed', () => {
     const dir = tempDir();
     registry.setFaults([{ match: '/blobs/', fault: { kind: 'slow', bytesPerSecond: 400_000 } }]);
     const running = startAci(['prefetch', INSECURE, '--jobs=2', ...all()], { dir });
-    await running.waitForStderr(/Downloading layer/);
+    await running.waitForStderr(/signature verification/);
     while (registry.requestsTo('/blobs/').reduce((sum, { sentBytes }) => sum + sentBytes, 0) < 700_000) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

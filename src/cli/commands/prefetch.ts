@@ -55,7 +55,13 @@ export class PrefetchCommand extends AciCommand {
     const values = this.values(PREFETCH.options, layers);
     const requests = fetchRequests(await this.#listed(values), values, 'prefetch');
     const { stderr, environment } = this.context;
-    const reporter = createReporter({ settings, environment, stream: stderr, several: true });
+    const reporter = createReporter({
+      settings,
+      environment,
+      stream: stderr,
+      several: true,
+      batch: requests.length,
+    });
     try {
       const onWarning = (warning: string): void => reporter.aside(() => this.inform(settings, warning));
       const credentials = await openCredentialSource({ settings, environment, onWarning });

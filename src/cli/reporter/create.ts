@@ -2,6 +2,7 @@
 
 import type { Environment, Settings } from '../../index.js';
 import { isTerminal } from '../context.js';
+import { createBatchReporter } from './batch.js';
 import { createJsonReporter } from './json.js';
 import { createNoneReporter } from './none.js';
 import { createPlainReporter } from './plain.js';
@@ -34,16 +35,18 @@ export interface CreateReporterOptions extends ReporterOptions {
   readonly environment: Environment;
 }
 
-export function createReporter({ settings, environment, stream, several }: CreateReporterOptions): Reporter {
+export function createReporter(options: CreateReporterOptions): Reporter {
+  const { settings, environment, stream, several, batch } = options;
   const { variables } = environment;
   switch (reporterKind(settings, { isTerminal: isTerminal(stream), variables })) {
     case 'tty':
-      return createTtyReporter({ stream, several });
+      return createTtyReporter({ stream, several, batch });
     case 'json':
       return createJsonReporter({ stream, several });
     case 'plain':
+      if (batch !== undefined) return createBatchReporter({ stream, images: batch });
       return createPlainReporter({ stream, several });
     case 'none':
-      return createNoneReporter({ stream, several, quiet: settings.quiet });
+      return createNoneReporter({ stream, several, batch, quiet: settings.quiet });
   }
 }

@@ -27,18 +27,41 @@ export function downloadLine(kind: BlobKind, blob: string, image: string, severa
   return `Downloading ${kind}: ${blobName(blob)}${imageSuffix(image, several)}`;
 }
 
+/** `batch`: so many that not each deserves a line for what is as it should be. */
+export type Crowd = 'one' | 'several' | 'batch';
+
+export function crowdOf(several: boolean, batch: number | undefined): Crowd {
+  if (batch !== undefined) return 'batch';
+  return several ? 'several' : 'one';
+}
+
 /**
  * A function from an event to the informational line (or lines) it deserves on any reporter, if any; a line that was
  * there before is not given again.
  */
-export function informationalLines(several: boolean): (event: EngineEvent) => string | undefined {
+export function informationalLines(crowd: Crowd): (event: EngineEvent) => string | undefined {
   const seen = new Set<string>();
   return (event) => {
-    const line = informationalLine(event, several);
+    const line = crowd === 'batch' ? batchLine(event) : informationalLine(event, crowd === 'several');
     if (line === undefined || seen.has(line)) return undefined;
     seen.add(line);
     return line;
   };
+}
+
+function batchLine(event: EngineEvent): string | undefined {
+  switch (event.event) {
+    case 'image.searching':
+    case 'image.started':
+    case 'signature.fetched':
+    case 'signature.verified':
+      return undefined;
+    case 'image.warning':
+      // The same for all of them.
+      return informationalLine(event, event.warning !== 'unverified');
+    default:
+      return informationalLine(event, true);
+  }
 }
 
 function informationalLine(event: EngineEvent, several: boolean): string | undefined {

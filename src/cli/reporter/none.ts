@@ -1,11 +1,11 @@
 /** No progress: informational lines alone, or with `quiet` not even them. */
 
-import { informationalLines } from './lines.js';
+import { crowdOf, informationalLines } from './lines.js';
 import type { Reporter, ReporterOptions } from './reporter.js';
 
 export function createNoneReporter(options: ReporterOptions & { readonly quiet: boolean }): Reporter {
-  const { stream, several, quiet } = options;
-  const lineOf = informationalLines(several);
+  const { stream, several, batch, quiet } = options;
+  const lineOf = informationalLines(crowdOf(several, batch));
   return {
     onEvent: (event) => {
       const line = quiet ? undefined : lineOf(event);

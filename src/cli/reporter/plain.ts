@@ -26,7 +26,7 @@ export interface PlainReporterOptions extends ReporterOptions {
 
 export function createPlainReporter(options: PlainReporterOptions): Reporter {
   const { stream, several, now = () => performance.now(), tickMs = 1000 } = options;
-  const lineOf = informationalLines(several);
+  const lineOf = informationalLines(several ? 'several' : 'one');
   const downloads = new Map<string, Download>();
   const print = (line: string) => stream.write(`${line}\n`);
 

@@ -17,4 +17,6 @@ export interface ReporterOptions {
   readonly stream: Writable;
   /** Several images are fetched, so lines say which one they are about. */
   readonly several: boolean;
+  /** How many there are, where the whole of them is what counts. Default: each is told of. */
+  readonly batch?: number | undefined;
 }

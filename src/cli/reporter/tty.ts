@@ -4,9 +4,10 @@ import type { Writable } from 'node:stream';
 import type { EngineEvent } from '../../index.js';
 import { printable } from '../text.js';
 import { type Bar, renderBar, renderFrame, truncate } from './bar.js';
-import { blobKey, informationalLines, shortBlobName } from './lines.js';
+import { blobKey, crowdOf, informationalLines, shortBlobName } from './lines.js';
 import { nextRate, type RateState } from './rate.js';
 import type { Reporter, ReporterOptions } from './reporter.js';
+import { createTotal, imagesText, type TotalState } from './total.js';
 
 const REDRAW_MS = 100;
 const ERASE_BELOW = '\u001b[J';
@@ -29,8 +30,9 @@ export interface TtyReporterOptions extends ReporterOptions {
 }
 
 export function createTtyReporter(options: TtyReporterOptions): Reporter {
-  const { stream, several, now = () => performance.now(), redrawMs = REDRAW_MS } = options;
-  const lineOf = informationalLines(several);
+  const { stream, several, batch, now = () => performance.now(), redrawMs = REDRAW_MS } = options;
+  const lineOf = informationalLines(crowdOf(several, batch));
+  const total = batch === undefined ? undefined : createTotal(batch);
   const downloads = new Map<string, Download>();
   let drawn = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -40,7 +42,10 @@ export function createTtyReporter(options: TtyReporterOptions): Reporter {
   /** One write for each frame, so that nothing flickers: old bars off, text, new bars on. */
   function redraw(text = ''): void {
     const { columns, rows } = terminalSize(stream);
-    const lines = renderFrame([...downloads.values()].map(barOf), columns, rows);
+    const bars = [...downloads.values()].map(barOf);
+    const state = total?.look(now());
+    const lines = state === undefined ? [] : [renderBar(totalBar(state), columns)];
+    lines.push(...renderFrame(bars, columns, rows - lines.length));
     stream.write(eraseBars() + text + lines.map((line) => `${line}\n`).join(''));
     drawn = lines.length;
   }
@@ -77,17 +82,23 @@ export function createTtyReporter(options: TtyReporterOptions): Reporter {
     const download = downloads.get(blobKey(event));
     if (download === undefined) return;
     downloads.delete(blobKey(event));
+    // Of many downloads only the total is worth keeping on the screen.
+    if (batch !== undefined && event.event === 'blob.done') {
+      redraw();
+      return;
+    }
     const last = { ...barOf(download), bytesPerSecond: undefined };
     const bar: Bar =
       event.event === 'blob.done'
         ? { ...last, doneBytes: event.sizeBytes, sizeBytes: event.sizeBytes }
         : { ...last, state: 'failed' };
     redraw(`${renderBar(bar, terminalSize(stream).columns)}\n`);
-    if (downloads.size === 0) stop();
+    if (downloads.size === 0 && batch === undefined) stop();
   }
 
   return {
     onEvent: (event) => {
+      total?.onEvent(event);
       const line = lineOf(event);
       if (line !== undefined) redraw(`${line}\n`);
       if (event.event === 'blob.started') {
@@ -124,6 +135,11 @@ function downloadOf(event: StartedEvent, several: boolean, atMs: number): Downlo
 
 function shortImage(image: string): string {
   return printable(image).replace(/^[a-z]+:\/\//, '');
+}
+
+function totalBar(state: TotalState): Bar {
+  const { doneBytes, allBytes, bytesPerSecond } = state;
+  return { label: imagesText(state), doneBytes, sizeBytes: allBytes, bytesPerSecond };
 }
 
 function barOf({ label, sizeBytes, rate }: Download): Bar {

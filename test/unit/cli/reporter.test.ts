@@ -3,10 +3,12 @@
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { createBatchReporter } from '../../../src/cli/reporter/batch.js';
 import { reporterKind } from '../../../src/cli/reporter/create.js';
 import { createJsonReporter } from '../../../src/cli/reporter/json.js';
 import { createNoneReporter } from '../../../src/cli/reporter/none.js';
 import { createPlainReporter } from '../../../src/cli/reporter/plain.js';
+import { createTotal, totalLine } from '../../../src/cli/reporter/total.js';
 import { createTtyReporter } from '../../../src/cli/reporter/tty.js';
 import { FetchError } from '../../../src/errors.js';
 import type { EngineEvent } from '../../../src/events.js';
@@ -52,6 +54,87 @@ function stream(size: { columns?: number; rows?: number } = {}) {
   const sink = Object.assign(new PassThrough({ encoding: 'utf8' }), size);
   return { sink, text: () => String(sink.read() ?? '') };
 }
+
+describe('the reporter of a batch', () => {
+  const layer = (at: number, readBytes = () => 0): EngineEvent[] => {
+    const [image, blob] = [`docker://i${at}`, `sha256:${String(at).repeat(64)}`];
+    const blobs = [{ blob, sizeBytes: 1_000_000 }];
+    return [
+      { event: 'image.started', image, source: image },
+      { ...warning, image } as EngineEvent,
+      { event: 'image.resolved', image, blobs },
+      { event: 'blob.started', image, blob, kind: 'layer', sizeBytes: 1_000_000, resumedBytes: 0, readBytes },
+    ];
+  };
+
+  test('tells now and then how far all are, and of nothing twice', async () => {
+    const { sink, text } = stream();
+    let nowMs = 0;
+    const reporter = createBatchReporter({ stream: sink, images: 4, now: () => nowMs, intervalMs: 5 });
+    for (const event of [...layer(1, () => 500_000), ...layer(2)]) reporter.onEvent(event);
+    await sleep(20);
+    nowMs = 1000;
+    await sleep(20);
+    reporter.close();
+    expect(text().split('\n')).toEqual([
+      'aci: warning: image signature verification has been disabled',
+      'aci: 0 of 4 images: 500 KB of about 4 MB',
+      '',
+    ]);
+  });
+
+  test('tells of retries and errors at once', () => {
+    const { sink, text } = stream();
+    const reporter = createBatchReporter({ stream: sink, images: 2 });
+    reporter.onEvent(retry);
+    reporter.error('aci: it failed');
+    reporter.close();
+    expect(text()).toMatch(/^aci: connection reset; retry 1 of 4986bf8c1536 in 2s .*\naci: it failed\n$/);
+  });
+
+  test('on a terminal is a bar for the whole above those of the downloads', () => {
+    const { sink, text } = stream({ columns: 100, rows: 24 });
+    const reporter = createTtyReporter({ stream: sink, several: true, batch: 3, now: () => 0 });
+    for (const event of layer(1, () => 250_000)) reporter.onEvent(event);
+    reporter.close();
+    const shown = text();
+    expect(shown).toMatch(/0 of 3 images \[=+> *\] 250 KB\/3 MB/);
+    expect(shown).toMatch(/Downloading layer: 111111111111 \(i1\)/);
+  });
+});
+
+describe('the total of a batch', () => {
+  test('counts each blob once, and guesses images that nothing is known of', () => {
+    const total = createTotal(4);
+    const resolve = (image: string, ...names: string[]): void =>
+      total.onEvent({
+        event: 'image.resolved',
+        image,
+        blobs: names.map((blob) => ({ blob, sizeBytes: 100 })),
+      });
+    expect(total.look(0).allBytes).toBeUndefined();
+    resolve('a', 'base', 'own-a');
+    resolve('b', 'base', 'own-b');
+    expect(total.look(0)).toMatchObject({ allBytes: 600, doneBytes: 0, images: 4 });
+    const base = { image: 'a', blob: 'base', kind: 'layer' } as const;
+    let bytes = 40;
+    total.onEvent({
+      event: 'blob.started',
+      ...base,
+      sizeBytes: 100,
+      resumedBytes: 0,
+      readBytes: () => bytes,
+    });
+    total.onEvent({ event: 'blob.cached', image: 'b', blob: 'base', kind: 'layer', sizeBytes: 100 });
+    expect(total.look(0)).toMatchObject({ allBytes: 600, doneBytes: 40 });
+    bytes = 100;
+    total.onEvent({ event: 'blob.done', ...base, sizeBytes: 100, downloadedBytes: 100, durationMs: 1 });
+    total.onEvent({ event: 'blob.cached', image: 'b', blob: 'own-b', kind: 'layer', sizeBytes: 100 });
+    const state = total.look(1000);
+    expect(state).toMatchObject({ allBytes: 400, doneBytes: 100 });
+    expect(totalLine(state)).toBe('0 of 4 images: 100 B of about 400 B, 100 B/s, 3s left');
+  });
+});
 
 describe('the plain reporter', () => {
   test('writes the lines of rkt and repeats none', () => {

@@ -57,6 +57,22 @@ describe('permits', () => {
     expect(granted).toEqual(['1', '2', '3', '4', '5']);
   });
 
+  it('go to what is big first, and to further connections last', async () => {
+    const { ask, release, granted } = asker(createPermits({ ...LIMITS, connections: 1 }));
+    const MIB = 1024 * 1024;
+    void ask('first', on('a'));
+    void ask('extra', { ...on('a'), isExtra: true });
+    void ask('small', { ...on('b'), sizeBytes: 60 * MIB });
+    void ask('smaller', on('b'));
+    void ask('big', { ...on('c'), sizeBytes: 100 * MIB });
+    void ask('biggest', { ...on('c'), sizeBytes: 200 * MIB });
+    for (const name of ['first', 'biggest', 'big', 'small', 'smaller', 'extra']) {
+      await settled();
+      expect(granted.at(-1)).toBe(name);
+      await release(name);
+    }
+  });
+
   it('let no request for a free host wait behind one for a busy host', async () => {
     const { ask, release, granted } = asker(createPermits(LIMITS));
     for (const [name, host] of [
