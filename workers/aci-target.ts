@@ -5,5 +5,5 @@ export interface AciTarget {
   /** `wireBytes`: how many have arrived in all. */
   take(chunk: Buffer, wireBytes: number): Promise<void>;
   /** Forgets everything taken so far: the content has changed on the way. */
-  restart(): Promise<void>;
+  restart(generation: number): Promise<void>;
 }

@@ -12,7 +12,8 @@ export interface ExtraConnections {
 /** What is still asked for, or not given back, when the task ends, the coordinator takes back itself. */
 export function extraConnections(memory: SharedArrayBuffer, { note }: TaskContext): ExtraConnections {
   const counters = blobCounters(memory);
-  let taken = 0;
+  // Of those that an attempt before this one was granted none is left.
+  let taken = counters.granted();
   return {
     async take(isOver) {
       note({ note: 'connection', change: 1 });

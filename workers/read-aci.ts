@@ -21,14 +21,16 @@ export const readAci: TaskHandler<'readAci'> = async (input, context) => {
   const counters = blobCounters(input.counters);
   const { kind, path } = input.source;
   let pass = await aciPass(input);
+  let generation = 0;
   const target = {
     async take(chunk: Buffer, wireBytes: number): Promise<void> {
       if (kind === 'file') counters.set('wireBytes', wireBytes);
       await pass.write(chunk);
       counters.set('readBytes', wireBytes);
     },
-    async restart(): Promise<void> {
+    async restart(current: number): Promise<void> {
       pass.destroy();
+      generation = current;
       pass = await aciPass({ ...input, hashed: undefined });
     },
   };
@@ -39,7 +41,7 @@ export const readAci: TaskHandler<'readAci'> = async (input, context) => {
     if (kind === 'file') counters.setState('complete');
     return facts satisfies ReadAciOutput;
   } catch (error) {
-    context.note({ note: 'hashed', state: pass.hashState() });
+    context.note({ note: 'hashed', state: pass.hashState(), generation });
     throw error;
   } finally {
     pass.destroy();

@@ -35,7 +35,7 @@ export async function readGrowing(
       if (counters.generation() !== generation) {
         generation = counters.generation();
         at = 0;
-        await target.restart();
+        await target.restart(generation);
       } else if (at < readableTo) {
         const length = Math.min(READ_BYTES, readableTo - at);
         const got = atFile(path, () => readSync(fd, chunk, 0, length, at));

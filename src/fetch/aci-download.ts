@@ -4,7 +4,6 @@ import { toFetchError } from '../errors.js';
 import type { CacheHeaders } from '../http/freshness.js';
 import { removePartial } from '../store/files.js';
 import { keepPartialHash, readPartialHash } from '../store/partial-record.js';
-import type { HashState } from '../store/records.js';
 import type {
   DownloadAciInput,
   DownloadAciOutput,
@@ -46,7 +45,7 @@ export async function downloadAndRead(
   let resumedBytes = 0;
   let reading: Promise<ReadAciOutput> | undefined;
   let readError: unknown;
-  let hashed: HashState | undefined;
+  let hashed: Extract<TaskNote, { note: 'hashed' }> | undefined;
   const hashedBefore = await readPartialHash(partialFile);
 
   /** Not before the download runs: on a busy thread it would wait for what is behind it. */
@@ -54,7 +53,7 @@ export async function downloadAndRead(
     const growing = { kind: 'growing', path: partialFile } as const;
     const input = { ...task, source: growing, hashed: resumedBytes === 0 ? undefined : hashedBefore };
     const keepHash: OnNote = (note) => {
-      if (note.note === 'hashed') hashed = note.state;
+      if (note.note === 'hashed') hashed = note;
     };
     const running = runner.run('readAci', input, { signal: either, onNote: keepHash });
     running.catch((error: unknown) => {
@@ -93,7 +92,8 @@ export async function downloadAndRead(
     stopping.abort();
     await reading?.catch(() => undefined);
     if (toFetchError(failure).exitCode !== 7) {
-      if (hashed !== undefined) await keepPartialHash(partialFile, hashed);
+      // The download may have begun again with other content since.
+      if (hashed?.generation === counters.generation()) await keepPartialHash(partialFile, hashed.state);
       throw failure;
     }
     // Malformed content does not get better. What an earlier run left of it may have been damaged since.

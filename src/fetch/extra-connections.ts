@@ -25,7 +25,10 @@ export function lendConnections(
 
   async function lend(): Promise<void> {
     const request = { host, memoryBytes: CONNECTION_BYTES, isExtra: true };
-    held.push(await permits.acquire(request, ending.signal));
+    const release = await permits.acquire(request, ending.signal);
+    // Granted in the same moment as the task ended.
+    if (ending.signal.aborted) return release();
+    held.push(release);
     counters.grant();
   }
 

@@ -3,7 +3,7 @@
 import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { authorizationHeaders } from '../auth/authorization.js';
 import type { Credential } from '../auth/credentials.js';
-import { abortedError, type FetchError, type Stage, throwIfAborted } from '../errors.js';
+import { abortedError, type FetchError, isFetchError, type Stage, throwIfAborted } from '../errors.js';
 import type { ResolveOverride } from '../types.js';
 import { isPlainHttpServer, networkError } from './errors.js';
 import { createPace, type Pace, type PaceOptions } from './pace.js';
@@ -178,12 +178,11 @@ async function send(
     const askedMs = parseRetryAfter(headers['retry-after'], Date.now()) ?? BUSY_HOLD_MS;
     if (askedMs <= MAX_HOLD_MS) pace?.hold(url.host, askedMs);
   }
-  const tooSlow = (): FetchError => networkError({ code: 'UND_ERR_BODY_TIMEOUT' }, url.host, request.stage);
   return {
     status: data.statusCode,
     headers,
     url: hop.url,
-    body: paced(withFloor(chunksOf(data.body, failure), options.stallTimeoutMs, tooSlow), pace, signal),
+    body: chunksOf(data.body, { failure, pace, stallTimeoutMs: options.stallTimeoutMs, signal }),
     discard: () => discard(data.body),
   };
 }
@@ -210,47 +209,50 @@ function joinHeaders(headers: Record<string, string | string[] | undefined>): Re
   return joined;
 }
 
+interface BodyPolicy {
+  readonly failure: (cause: unknown) => FetchError;
+  readonly pace: Pace | undefined;
+  readonly stallTimeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** In one function, for each step between generators costs as much as reading some kilobytes. */
 async function* chunksOf(
   body: AsyncIterable<Buffer>,
-  failure: (cause: unknown) => FetchError,
+  { failure, pace, stallTimeoutMs, signal }: BodyPolicy,
 ): AsyncGenerator<Buffer, void, undefined> {
+  const floor = createFloor(stallTimeoutMs);
   try {
-    for await (const chunk of body) yield chunk;
+    for await (const chunk of body) {
+      if (floor.isBelow(chunk.length))
+        throw Object.assign(new Error('too slow'), { code: 'UND_ERR_BODY_TIMEOUT' });
+      await pace?.spend(chunk.length, signal);
+      yield chunk;
+      floor.resume();
+    }
   } catch (cause) {
-    throw failure(cause);
+    throw isFetchError(cause) ? cause : failure(cause);
   }
 }
 
-async function* paced(
-  chunks: AsyncIterable<Buffer>,
-  pace: Pace | undefined,
-  signal: AbortSignal,
-): AsyncGenerator<Buffer, void, undefined> {
-  for await (const chunk of chunks) {
-    await pace?.spend(chunk.length, signal);
-    yield chunk;
-  }
-}
-
-/** Counts the time that a chunk is waited for, not that in which nobody reads. */
-async function* withFloor(
-  chunks: AsyncIterable<Buffer>,
-  windowMs: number,
-  tooSlow: () => FetchError,
-): AsyncGenerator<Buffer, void, undefined> {
+/** Counts the time that chunks are waited for, not that in which nobody reads. */
+function createFloor(windowMs: number) {
   let waitedMs = 0;
   let bytes = 0;
   let askedAtMs = performance.now();
-  for await (const chunk of chunks) {
-    waitedMs += performance.now() - askedAtMs;
-    bytes += chunk.length;
-    if (waitedMs >= windowMs) {
-      if (bytes < (MIN_BYTES_PER_SECOND * waitedMs) / 1000) throw tooSlow();
+  return {
+    isBelow(chunkBytes: number): boolean {
+      waitedMs += performance.now() - askedAtMs;
+      bytes += chunkBytes;
+      if (waitedMs < windowMs) return false;
+      const isSlow = bytes < (MIN_BYTES_PER_SECOND * waitedMs) / 1000;
       [waitedMs, bytes] = [0, 0];
-    }
-    yield chunk;
-    askedAtMs = performance.now();
-  }
+      return isSlow;
+    },
+    resume: () => {
+      askedAtMs = performance.now();
+    },
+  };
 }
 
 /** A short rest is read, which keeps the connection for the next request; a long or slow one is cut off. */

@@ -157,8 +157,8 @@ export type TaskNote =
   | { readonly note: 'retry'; readonly attempt: number; readonly delayMs: number; readonly reason: string }
   /** One more connection is wanted (1), or one of those that were granted is not needed any more (-1). */
   | { readonly note: 'connection'; readonly change: 1 | -1 }
-  /** How far a `readAci` task that did not end had come. */
-  | { readonly note: 'hashed'; readonly state: HashState };
+  /** How far a `readAci` task that did not end had come, with the content of this generation. */
+  | { readonly note: 'hashed'; readonly state: HashState; readonly generation: number };
 
 export interface TaskContext {
   readonly signal: AbortSignal;

@@ -128,9 +128,11 @@ describe('a list', () => {
   });
 
   it('that cannot be read is one too', async () => {
-    const { code, stderr } = await prefetch(['-f', join(tempDir(), 'none'), docker(0)]);
-    expect(code).toBe(2);
-    expect(stderr).toContain('cannot be read');
+    for (const list of [join(tempDir(), 'none'), '/dev/zero']) {
+      const { code, stderr } = await prefetch(['-f', list, docker(0)]);
+      expect(code).toBe(2);
+      expect(stderr).toContain('cannot be read');
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 /** `aci prefetch`: lists of images, a line for each when it is done, and a summary. */
 
-import { readFile, writeFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { Option } from 'clipanion';
 import {
   type Engine,
@@ -99,22 +100,19 @@ export class PrefetchCommand extends AciCommand {
   }
 
   async #readList(path: string): Promise<string> {
-    const bytes = path === '-' ? await this.#readInput() : await readListFile(path);
-    if (bytes.length > IMAGE_LIST_MAX_BYTES) {
-      throw usageError(`${listName(path)} is longer than ${IMAGE_LIST_MAX_BYTES} bytes`);
-    }
-    return bytes.toString('utf8');
-  }
-
-  async #readInput(): Promise<Buffer> {
+    const stream = path === '-' ? this.context.stdin : createReadStream(path);
     const chunks: Buffer[] = [];
     let sizeBytes = 0;
-    for await (const chunk of this.context.stdin) {
-      chunks.push(Buffer.from(chunk as Uint8Array));
-      sizeBytes += (chunk as Uint8Array).length;
-      if (sizeBytes > IMAGE_LIST_MAX_BYTES) break;
+    try {
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        chunks.push(chunk);
+        sizeBytes += chunk.length;
+        if (sizeBytes > IMAGE_LIST_MAX_BYTES) throw new Error(`more than ${IMAGE_LIST_MAX_BYTES} bytes`);
+      }
+    } catch (cause) {
+      throw usageError(`${listName(path)} cannot be read: ${(cause as Error).message}`);
     }
-    return Buffer.concat(chunks);
+    return Buffer.concat(chunks).toString('utf8');
   }
 
   async #fetch(
@@ -227,12 +225,6 @@ function limitsOf(values: PrefetchValues) {
 
 function listName(path: string): string {
   return path === '-' ? 'standard input' : path;
-}
-
-async function readListFile(path: string): Promise<Buffer> {
-  return readFile(path).catch((cause: unknown) => {
-    throw usageError(`the list ${path} cannot be read: ${(cause as Error).message}`);
-  });
 }
 
 /** `fetched`, `cached` or `failed`, the ID or `-`, and the image, with tabs between. */

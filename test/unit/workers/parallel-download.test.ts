@@ -12,6 +12,7 @@ import { PART_BYTES } from '../../../src/http/part-plan.js';
 import type { FetchLayerOutput, TaskNote } from '../../../src/tasks/contract.js';
 import { newBlobCounters } from '../../../src/tasks/counters.js';
 import type { Digest } from '../../../src/types.js';
+import { extraConnections } from '../../../workers/extra-connections.js';
 import { fetchAciInto } from '../../support/aci-download.js';
 import { buildAci } from '../../support/images/aci.js';
 import { createRandom } from '../../support/images/random.js';
@@ -171,6 +172,29 @@ describe('a download that is slower than its reader', () => {
     expect(download.server.peakConnections).toBeLessThanOrEqual(3);
     await fetching;
     for (const release of [first, second]) release();
+  });
+});
+
+describe('connections that were lent', () => {
+  it('come back also when they are granted in the moment in which the task ends', async () => {
+    const permits = permitsFor(1);
+    const first = await permits.acquire({ host: 'a', memoryBytes: 0 }, NEVER);
+    const extras = lendConnections(permits, 'a', newBlobCounters());
+    extras.onNote({ note: 'connection', change: 1 });
+    first();
+    extras.end();
+    const release = await permits.acquire({ host: 'a', memoryBytes: 0 }, AbortSignal.timeout(1000));
+    release();
+  });
+
+  it('are not those of an attempt before', async () => {
+    const counters = newBlobCounters();
+    counters.grant();
+    const { take } = extraConnections(counters.memory, { signal: NEVER, note: () => {} });
+    const endsAtMs = performance.now() + 200;
+    expect(await take(() => performance.now() > endsAtMs)).toBe(false);
+    counters.grant();
+    expect(await take(() => false)).toBe(true);
   });
 });
 
