@@ -40,14 +40,23 @@ const FINGERPRINT = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
  * @throws FetchError ERR_KEYSTORE_DAMAGED
  */
 export async function keysFor(name: string, configDirs: ConfigDirs): Promise<TrustedKey[]> {
-  const trusted = new Map<string, KeystoreEntry>();
+  const inEffect = await entriesInEffect(name, configDirs);
+  return Promise.all(inEffect.filter(({ kind }) => kind === 'key').map(readTrustedKey));
+}
+
+/** The fingerprints that an empty file disables for images of this name. @throws FetchError ERR_KEYSTORE_DAMAGED */
+export async function disabledFor(name: string, configDirs: ConfigDirs): Promise<Set<string>> {
+  const inEffect = await entriesInEffect(name, configDirs);
+  return new Set(inEffect.filter(({ kind }) => kind === 'disabled').map(({ fingerprint }) => fingerprint));
+}
+
+/** The last file of each key. */
+async function entriesInEffect(name: string, configDirs: ConfigDirs): Promise<KeystoreEntry[]> {
+  const last = new Map<string, KeystoreEntry>();
   for (const { configDir, prefix } of placesFor(name, configDirs)) {
-    for (const entry of await entriesIn(configDir, prefix)) {
-      if (entry.kind === 'key') trusted.set(entry.fingerprint, entry);
-      else trusted.delete(entry.fingerprint);
-    }
+    for (const entry of await entriesIn(configDir, prefix)) last.set(entry.fingerprint, entry);
   }
-  return Promise.all([...trusted.values()].map(readTrustedKey));
+  return [...last.values()];
 }
 
 /** The file by which a key is trusted for `prefix`, if it is; `ofKey` are all the files of that key. */

@@ -13,6 +13,7 @@ import { dirname, join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   addKey,
+  disabledFor,
   keysFor,
   listKeys,
   type Prefix,
@@ -196,6 +197,18 @@ describe('the keys for a name', () => {
     place(system, 'example.com', '.keep', '');
     expect(await trustedFor('example.org/app')).toEqual(['one']);
     expect((await listKeys(dirs)).map(({ prefix }) => prefix)).toEqual(['example.com', 'example.org']);
+  });
+});
+
+describe('the keys that are disabled for a name', () => {
+  it('are those whose last file is empty, also where nothing trusts them', async () => {
+    trust(system, 'example.com', one);
+    distrust(local, 'example.com', one);
+    distrust(local, undefined, two);
+    expect(await disabledFor('example.com/app', dirs)).toEqual(new Set([one.fingerprint, two.fingerprint]));
+    expect(await disabledFor('example.org', dirs)).toEqual(new Set([two.fingerprint]));
+    trust(user, 'example.com/app', one);
+    expect(await disabledFor('example.com/app', dirs)).toEqual(new Set([two.fingerprint]));
   });
 });
 
