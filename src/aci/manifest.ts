@@ -1,7 +1,7 @@
 /** The appc image manifest: its types, its validation, and its labels. */
 
 import { FetchError } from '../errors.js';
-import { isAcIdentifier } from '../reference/name.js';
+import { isAcIdentifier, MAX_NAME_LENGTH } from '../reference/name.js';
 import type { Labels } from '../types.js';
 import { isAcName, isAcVersion, isEnvironmentName, isTimestamp, osArchProblem } from './appc-types.js';
 import {
@@ -266,6 +266,7 @@ function readTextMap(field: JsonField): Readonly<Record<string, string>> | undef
 function identifierOf(field: JsonField): string {
   const text = textOf(field);
   if (isAcIdentifier(text)) return text;
+  if (text.length > MAX_NAME_LENGTH) failField(field, `must have ${MAX_NAME_LENGTH} characters at most`);
   return failField(
     field,
     `${quoteForMessage(text)} must be lower-case letters, digits and "-._~/", with a letter or digit at both ends`,

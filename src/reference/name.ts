@@ -3,13 +3,16 @@
 import type { NameReference } from '../types.js';
 import { usageError } from './argument.js';
 
+/** Discovery and the keystore look for every parent of a name: this keeps that cheap, and real names are far shorter. */
+export const MAX_NAME_LENGTH = 1024;
+
 /**
  * Whether `text` may name an image, a label, an annotation or an isolator (appc spec, types.md, "AC Identifier").
  * Looser than the pattern there and as loose as its schema package: separators may follow one another (`a__b`),
- * because Docker repositories have such names and rkt takes them.
+ * because Docker repositories have such names and rkt takes them. The bound on the length is this project's own.
  */
 export function isAcIdentifier(text: string): boolean {
-  return /^[a-z0-9]([a-z0-9._~/-]*[a-z0-9])?$/.test(text);
+  return text.length <= MAX_NAME_LENGTH && /^[a-z0-9]([a-z0-9._~/-]*[a-z0-9])?$/.test(text);
 }
 
 /**
@@ -20,6 +23,9 @@ export function parseNameReference(image: string): NameReference {
   const [head = '', ...pairs] = image.split(',');
   const colon = head.indexOf(':');
   const name = colon === -1 ? head : head.slice(0, colon);
+  if (name.length > MAX_NAME_LENGTH) {
+    throw usageError(image, `has a name of more than ${MAX_NAME_LENGTH} characters`);
+  }
   if (!isAcIdentifier(name)) {
     throw usageError(
       image,

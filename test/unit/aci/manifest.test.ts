@@ -106,6 +106,11 @@ describe('parseAciManifest', () => {
     expect(parse({ ...MINIMAL, name: 'reg.test/a__b/c--d' }).name).toBe('reg.test/a__b/c--d');
   });
 
+  it('takes a name of 1024 characters', () => {
+    const name = 'a/'.repeat(511).concat('aa');
+    expect(parse({ ...MINIMAL, name }).name).toBe(name);
+  });
+
   it.each([
     ['absent', undefined, 1],
     ['0, as docker2aci writes it', 0, 1],
@@ -142,6 +147,7 @@ describe('parseAciManifest', () => {
     ['name', { ...MINIMAL, name: 'Example.com/app' }],
     ['name', { ...MINIMAL, name: '/app' }],
     ['name', { ...MINIMAL, name: 'app\n' }],
+    ['name', { ...MINIMAL, name: 'a'.repeat(1025) }],
     ['labels', { ...MINIMAL, labels: { os: 'linux' } }],
     ['labels[0]', { ...MINIMAL, labels: ['os'] }],
     ['labels[0].name', { ...MINIMAL, labels: [label('Version')] }],
@@ -189,6 +195,7 @@ describe('parseAciManifest', () => {
     ['app.isolators[0].value', withApp({ isolators: [{ name: 'resource/cpu' }] })],
     ['app.userLabels["a"]', withApp({ userLabels: { a: 1 } })],
     ['dependencies[0].imageName', { ...MINIMAL, dependencies: [{}] }],
+    ['dependencies[0].imageName', { ...MINIMAL, dependencies: [{ imageName: 'a'.repeat(1025) }] }],
     ['dependencies[0].imageID', { ...MINIMAL, dependencies: [{ imageName: 'a', imageID: 'sha256-00' }] }],
     ['dependencies[0].imageID', { ...MINIMAL, dependencies: [{ imageName: 'a', imageID: 'sha512-' }] }],
     ['dependencies[0].labels', { ...MINIMAL, dependencies: [{ imageName: 'a', labels: [label('os')] }] }],

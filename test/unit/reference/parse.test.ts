@@ -159,6 +159,7 @@ describe('names', () => {
     'a,os=x:y',
     'a,os=x y',
     'a\nb',
+    'a'.repeat(1025),
     'ftp://example.com/a',
     'docker:busybox',
   ])('refuses %j', (image) => {

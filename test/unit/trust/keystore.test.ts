@@ -280,14 +280,23 @@ describe('adding a key', () => {
     expect(await trustedFor('a')).toEqual(['one']);
   });
 
-  it.each(['../x', 'a/../b', '/a', 'a/', 'A', 'example.com/*', '', 'a//b', '.', `a/${'0'.repeat(40)}`])(
-    'refuses the prefix %j',
-    async (prefix) => {
-      const key = { fingerprint: one.fingerprint, armored: one.publicKey };
-      await expect(addKey(key, prefix, local)).rejects.toMatchObject({ code: 'ERR_USAGE' });
-      expect(existsSync(local)).toBe(false);
-    },
-  );
+  it.each([
+    '../x',
+    'a/../b',
+    '/a',
+    'a/',
+    'A',
+    'example.com/*',
+    '',
+    'a//b',
+    '.',
+    `a/${'0'.repeat(40)}`,
+    'a'.repeat(1025),
+  ])('refuses the prefix %j', async (prefix) => {
+    const key = { fingerprint: one.fingerprint, armored: one.publicKey };
+    await expect(addKey(key, prefix, local)).rejects.toMatchObject({ code: 'ERR_USAGE' });
+    expect(existsSync(local)).toBe(false);
+  });
 
   it('refuses a fingerprint that is none', async () => {
     const key = { fingerprint: '../../x', armored: one.publicKey };
