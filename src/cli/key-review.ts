@@ -45,10 +45,15 @@ export function keyLines({ location, key }: FoundKey, prefix: string | undefined
     `prefix: ${JSON.stringify(prefix ?? '')}`,
     `key: "${printable(location)}"`,
     `gpg key fingerprint is: ${spacedFingerprint(key.fingerprint)}`,
-    ...some(key.subkeys.map((subkey) => `    subkey fingerprint: ${spacedFingerprint(subkey.fingerprint)}`)),
-    ...some(key.userIds.map((userId) => `\t${printable(userId).slice(0, MAX_USER_ID_LENGTH)}`)),
+    ...some(key.subkeys, (subkey) => `    subkey fingerprint: ${spacedFingerprint(subkey.fingerprint)}`),
+    ...some(key.userIds, (userId) => `\t${shownUserId(userId)}`),
     `\t${kindOf(key)}`,
   ];
+}
+
+/** Cut before it is looked through: it may be as long as the file of the key. */
+export function shownUserId(userId: string): string {
+  return printable(userId.slice(0, MAX_USER_ID_LENGTH));
 }
 
 /** `8B86 DE38 …`, in two halves, as gpg and rkt have it. */
@@ -65,9 +70,9 @@ function kindOf({ algorithm, createdAt, expiresAt, isRevoked }: PublicKeyFacts):
   return [algorithm, `created ${day(createdAt)}`, until, ...(isRevoked ? ['revoked'] : [])].join(', ');
 }
 
-function some(lines: readonly string[]): string[] {
-  if (lines.length <= MAX_SHOWN) return [...lines];
-  return [...lines.slice(0, MAX_SHOWN), `\t… and ${lines.length - MAX_SHOWN} more`];
+function some<Item>(items: readonly Item[], lineOf: (item: Item) => string): string[] {
+  const lines = items.slice(0, MAX_SHOWN).map(lineOf);
+  return items.length <= MAX_SHOWN ? lines : [...lines, `\t… and ${items.length - MAX_SHOWN} more`];
 }
 
 export interface Questioner {

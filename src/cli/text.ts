@@ -8,9 +8,11 @@ export function oneLine(text: string): string {
   return text.replace(CONTROL, ' ').trim();
 }
 
+// No pattern may look for its end from many beginnings in one run of characters: texts are remote, and can be long.
 // `@sha256:` after a repository is a digest and no user-info.
-const USER_INFO = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"']*@(?!sha\d+:)/gi;
-const QUERY = /\b(https?:\/\/[^\s?#"'<>]*)[?#][^\s"'<>]*/gi;
+const USER_INFO = /:\/\/[^\s/?#"']*@(?!sha\d+:)/g;
+const URLS = /\bhttps?:\/\/[^\s"'<>]*/gi;
+const QUERY = /[?#].*$/s;
 const AUTHORIZATION = /\b(Bearer|Basic)\s+[A-Za-z0-9+/=._~-]{8,}/gi;
 
 /**
@@ -18,7 +20,10 @@ const AUTHORIZATION = /\b(Bearer|Basic)\s+[A-Za-z0-9+/=._~-]{8,}/gi;
  * without secrets; this is the second fence, for arguments as the user gave them and for causes of other origin.
  */
 export function redact(text: string): string {
-  return text.replace(USER_INFO, '$1REDACTED@').replace(QUERY, '$1').replace(AUTHORIZATION, '$1 REDACTED');
+  return text
+    .replace(USER_INFO, '://REDACTED@')
+    .replace(URLS, (url) => url.replace(QUERY, ''))
+    .replace(AUTHORIZATION, '$1 REDACTED');
 }
 
 /** Both: what every line on stderr goes through. */

@@ -1,5 +1,6 @@
 /** Whether an ACI may be used: what its signature, the keystore and the name that was asked for say of it. */
 
+import { quoteForMessage } from '../aci/json-fields.js';
 import { FetchError } from '../errors.js';
 import type { SignedRecord } from '../store/records.js';
 import { checkTrust } from '../trust/check.js';
@@ -105,7 +106,7 @@ export function mismatchOf(
   found: { readonly name: string; readonly labels: Labels },
 ): string | undefined {
   if (found.name !== name) {
-    return `error when reading the app name: "${name}" expected but "${found.name}" found`;
+    return `error when reading the app name: "${name}" expected but ${quoteForMessage(found.name)} found`;
   }
   for (const [label, value] of Object.entries({ ...defaults, ...labels })) {
     const actual = Object.hasOwn(found.labels, label) ? found.labels[label] : undefined;
@@ -113,7 +114,8 @@ export function mismatchOf(
       return `requested label "${label}" not provided by the image manifest`;
     }
     if (actual !== undefined && actual !== value) {
-      return `requested value for label "${label}": "${value}" differs from fetched aci label value: "${actual}"`;
+      const [wanted, got] = [quoteForMessage(value), quoteForMessage(actual)];
+      return `requested value for label "${label}": ${wanted} differs from fetched aci label value: ${got}`;
     }
   }
   return undefined;

@@ -3,6 +3,7 @@
 import { createKeyring, engineOptionsFrom, type ListedKey, type ResolvedSettings } from '../../index.js';
 import { AciCommand } from '../command.js';
 import { tabTable } from '../format.js';
+import { shownUserId } from '../key-review.js';
 import { TRUST_LIST } from '../specs.js';
 import { printable } from '../text.js';
 
@@ -29,7 +30,7 @@ export function renderKeyTable(keys: readonly ListedKey[]): string {
       fingerprint,
       prefix ?? '(every name)',
       status === 'unusable' ? `unusable: ${printable(key?.problem ?? '')}` : status,
-      (key?.userIds ?? []).map(printable).join(', '),
+      (key?.userIds ?? []).map(shownUserId).join(', '),
     ]),
   ]);
 }

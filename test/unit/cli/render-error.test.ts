@@ -2,7 +2,6 @@
 
 import { describe, expect, test } from 'vitest';
 import { exitCodeOf, renderError } from '../../../src/cli/render-error.js';
-import { printable, redact } from '../../../src/cli/text.js';
 import { FetchError } from '../../../src/errors.js';
 
 const quiet = { debug: false };
@@ -43,22 +42,4 @@ describe('renderError', () => {
     expect(exitCodeOf(new FetchError('ERR_AUTH', 'no', { stage: 'download' }))).toBe(5);
     expect(exitCodeOf(new Error('x'))).toBe(1);
   });
-});
-
-test.each([
-  ['https://user:pw@host/a.aci', 'https://REDACTED@host/a.aci'],
-  ['https://user:p@w@host/a', 'https://REDACTED@host/a'],
-  ['GET https://h/a?X-Sig=1&b=2: 403', 'GET https://h/a 403'],
-  ['docker://u:p@host/repo', 'docker://REDACTED@host/repo'],
-  ['docker://busybox@sha256:aa', 'docker://busybox@sha256:aa'],
-  ['docker://h:5000/r:1@sha256:aa', 'docker://h:5000/r:1@sha256:aa'],
-  ['authorization: Bearer abcdefghijk.lm', 'authorization: Bearer REDACTED'],
-  ['Basic dXNlcjpwdw== was sent', 'Basic REDACTED was sent'],
-  ['nothing to hide?', 'nothing to hide?'],
-])('redact(%j) is %j', (text, expected) => {
-  expect(redact(text)).toBe(expected);
-});
-
-test('printable text has no line breaks and no escapes', () => {
-  expect(printable(' a\u0000\u009bb\u2028c\t')).toBe('a b c');
 });
