@@ -106,6 +106,8 @@ const ONLY_IMPORTERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 const BARRELS = ['src/index.ts'];
+/** Of the command line; elsewhere what may not reach a terminal is not taken out. */
+const JSON_WRITERS = ['src/cli/text.ts'];
 const ENVIRONMENT_READERS = ['src/config/env.ts'];
 const MAX_LINES = 350;
 
@@ -317,6 +319,11 @@ describe('every source file', () => {
 
   it('has named exports only', () => {
     expect(filesWhere(({ code }) => /^export default\b|\bas default\b/m.test(code))).toEqual([]);
+  });
+
+  it('of the command line leaves JSON to the one writer of it', () => {
+    const writes = filesWhere(({ code }) => code.includes('JSON.stringify('));
+    expect(writes.filter((path) => path.startsWith('src/cli/'))).toEqual(JSON_WRITERS);
   });
 
   it('leaves the environment to the one reader of it', () => {

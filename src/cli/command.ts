@@ -19,7 +19,7 @@ import {
   type Settings,
 } from '../index.js';
 import type { CommandSpec } from './command-spec.js';
-import { printable } from './text.js';
+import { jsonText, printable } from './text.js';
 
 export interface CommandContext extends BaseContext {
   environment: Environment;
@@ -62,6 +62,10 @@ export abstract class AciCommand extends Command<CommandContext> {
 
   protected print(line: string): void {
     this.context.stdout.write(`${line}\n`);
+  }
+
+  protected printJson(value: unknown): void {
+    this.print(jsonText(value));
   }
 
   /** An informational line; left out with `--quiet`. */

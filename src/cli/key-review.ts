@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import type { FoundKey, PublicKeyFacts } from '../index.js';
 import { abortedError, usageError } from './render-error.js';
-import { printable } from './text.js';
+import { jsonText, printable } from './text.js';
 
 export interface ReviewQuestion {
   /** Why no signature by the key would be good. */
@@ -42,7 +42,7 @@ const MAX_USER_ID_LENGTH = 200;
 /** A key as a person compares it with what its owner says, in the form of rkt; lines without newlines. */
 export function keyLines({ location, key }: FoundKey, prefix: string | undefined): string[] {
   return [
-    `prefix: ${JSON.stringify(prefix ?? '')}`,
+    `prefix: ${jsonText(prefix ?? '')}`,
     `key: "${printable(location)}"`,
     `gpg key fingerprint is: ${spacedFingerprint(key.fingerprint)}`,
     ...some(key.subkeys, (subkey) => `    subkey fingerprint: ${spacedFingerprint(subkey.fingerprint)}`),

@@ -9,6 +9,7 @@ import { type CliContext, OUTPUT_CLOSED } from './context.js';
 import { renderCommandHelp, renderGroup, renderOverview, renderUsageMarkdown } from './help.js';
 import { abortedError, exitCodeOf, renderError, usageError } from './render-error.js';
 import { findSpec, groupOf } from './specs.js';
+import { jsonText } from './text.js';
 import { readVersionFacts, renderVersion } from './version.js';
 
 /** Commands by their words; loaded when called. */
@@ -69,7 +70,7 @@ async function dispatch(
     return 0;
   }
   if (first?.startsWith('-')) {
-    throw usageError(`${JSON.stringify(first)} is no global option`, 'try: aci help');
+    throw usageError(`${jsonText(first)} is no global option`, 'try: aci help');
   }
   const spec = findSpec(own);
   if (spec === undefined) {
@@ -97,7 +98,7 @@ function helpFor(words: readonly string[], mayHaveArguments: boolean): string {
 
 function unknownCommand(words: readonly string[]): Error {
   const named = groupOf(words[0]).length > 0 ? words.slice(0, 2) : words.slice(0, 1);
-  return usageError(`unknown command ${JSON.stringify(named.join(' '))}`);
+  return usageError(`unknown command ${jsonText(named.join(' '))}`);
 }
 
 async function runCommand(

@@ -8,6 +8,19 @@ export function oneLine(text: string): string {
   return text.replace(CONTROL, ' ').trim();
 }
 
+// What JSON lets stand in a string as it is, but a terminal may obey or a reader take for the end of a line.
+const CONTROL_IN_JSON = /[\u007f-\u009f\u2028\u2029]/g;
+
+/** A value as JSON on one line, or indented; what every command and reporter writes as JSON goes through it. */
+export function jsonText(value: unknown, indent?: string): string {
+  return escapedJson(JSON.stringify(value, null, indent));
+}
+
+/** The same JSON, with its control characters escaped. */
+export function escapedJson(json: string): string {
+  return json.replace(CONTROL_IN_JSON, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 // No pattern may look for its end from many beginnings in one run of characters: texts are remote, and can be long.
 // `@sha256:` after a repository is a digest and no user-info.
 const USER_INFO = /:\/\/[^\s/?#"']*@(?!sha\d+:)/g;

@@ -116,6 +116,27 @@ describe('an image', () => {
   });
 });
 
+it('JSON of an image with control characters in its labels has them escaped', async () => {
+  const label = 'a\u007f\u009b2J\u2028\u2029';
+  const folder = tempDir();
+  const file = join(folder, 'image.aci');
+  writeFileSync(file, buildAci({ name: 'example.test/app', labels: { version: '1', label } }));
+  const options = { home: folder };
+  const fetched = await aci(['fetch', INSECURE, '--json', '--progress=json', file], options);
+  const { id } = JSON.parse(fetched.stdout) as Fetched;
+  const outputs = [
+    fetched.stdout,
+    fetched.stderr.split('\n').find((line) => line.includes('image.done')) ?? '',
+    (await aci(['image', 'list', '--json'], options)).stdout,
+    (await aci(['image', 'cat-manifest', id], options)).stdout,
+    (await aci(['image', 'cat-manifest', '--pretty-print', id], options)).stdout,
+  ];
+  for (const text of outputs) {
+    expect(text).not.toMatch(/[\u007f-\u009f\u2028\u2029]/);
+    expect(JSON.stringify(JSON.parse(text))).toContain(JSON.stringify(label));
+  }
+});
+
 describe('aci image export', () => {
   it('writes the bytes of the ACI to a file or to stdout', async () => {
     const file = join(tempDir(), 'image.aci');

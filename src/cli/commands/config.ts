@@ -18,7 +18,7 @@ export class ConfigCommand extends AciCommand {
     // Credentials are not shown, but what is wrong with their files is.
     const onWarning = (warning: string): void => this.inform(settings, warning);
     (await openCredentialSource({ settings, environment, onWarning })).close();
-    if (resolved.settings.json) stdout.write(`${JSON.stringify(configRecord(resolved))}\n`);
+    if (resolved.settings.json) this.printJson(configRecord(resolved));
     else stdout.write(renderConfig(resolved));
     return 0;
   }

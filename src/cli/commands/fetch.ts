@@ -15,6 +15,7 @@ import { exitCodeOfAll, exitCodeOfOutcome, orderedLines, outcomeRecord, shownId 
 import { abortedError, renderError } from '../render-error.js';
 import { createReporter } from '../reporter/create.js';
 import type { Reporter } from '../reporter/reporter.js';
+import { jsonText } from '../text.js';
 
 export class FetchCommand extends AciCommand {
   static override paths = [[...FETCH.path]];
@@ -58,7 +59,7 @@ export class FetchCommand extends AciCommand {
       if (outcome.status === 'failed') {
         reporter.error(renderError(outcome.cause, { debug: settings.debug, image: outcome.image }));
       }
-      if (settings.json) write(JSON.stringify(outcomeRecord(outcome)));
+      if (settings.json) write(jsonText(outcomeRecord(outcome)));
       else if (outcome.status !== 'failed') writeInOrder(index, shownId(outcome.id, full));
       else if (count > 1) writeInOrder(index, '');
     };

@@ -29,7 +29,7 @@ export class ImageExportCommand extends AciCommand {
     const id = await withEngine(settings, undefined, (engine) =>
       engine.exportImage(this.image, target, signal),
     );
-    if (settings.json && !toStdout) this.print(JSON.stringify({ id, file: path }));
+    if (settings.json && !toStdout) this.printJson({ id, file: path });
     return 0;
   }
 }

@@ -23,7 +23,7 @@ export class ImageExtractCommand extends AciCommand {
       engine.extractImage(this.image, { directory, rootfsOnly, overwrite }, signal),
     );
     for (const line of notKept) this.inform(settings, `warning: ${line}`);
-    if (settings.json) this.print(JSON.stringify({ id, directory, notKept }));
+    if (settings.json) this.printJson({ id, directory, notKept });
     return 0;
   }
 }

@@ -27,7 +27,7 @@ export class ImageListCommand extends AciCommand {
       if (event.event === 'image.warning') this.context.stderr.write(`aci: warning: ${event.message}\n`);
     };
     const images = await withEngine(settings, onEvent, (engine) => engine.listImages());
-    if (settings.json) this.print(JSON.stringify(sortImages(images, options).map(imageRecord)));
+    if (settings.json) this.printJson(sortImages(images, options).map(imageRecord));
     else this.context.stdout.write(renderImageTable(images, options, new Date()));
     return 0;
   }

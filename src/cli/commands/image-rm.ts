@@ -31,7 +31,7 @@ export class ImageRmCommand extends AciCommand {
   async run({ settings }: ResolvedSettings): Promise<number> {
     if (this.images.length === 0) throw usageError('image rm needs an image', 'try: aci help image rm');
     const removals = await withEngine(settings, undefined, (engine) => this.#removeAll(engine, settings));
-    if (settings.json) this.print(JSON.stringify(removals.map(removalRecord)));
+    if (settings.json) this.printJson(removals.map(removalRecord));
     return exitCodeOfAll(removals.map(({ id, error }) => (id === undefined ? exitCodeOf(error) : 0)));
   }
 

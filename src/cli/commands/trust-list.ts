@@ -16,7 +16,7 @@ export class TrustListCommand extends AciCommand {
 
   async run({ settings }: ResolvedSettings): Promise<number> {
     const keys = await createKeyring(engineOptionsFrom(settings)).listTrustedKeys();
-    if (settings.json) this.print(JSON.stringify(keys.map(keyRecord)));
+    if (settings.json) this.printJson(keys.map(keyRecord));
     else this.context.stdout.write(renderKeyTable(keys));
     return 0;
   }

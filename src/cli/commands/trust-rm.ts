@@ -25,7 +25,7 @@ export class TrustRmCommand extends AciCommand {
     const result = await createKeyring(engineOptionsFrom(settings)).untrustKey(this.fingerprint, place);
     for (const path of result.removed) this.inform(settings, `removed "${path}"`);
     for (const path of result.disabled) this.inform(settings, `disabled by the empty file "${path}"`);
-    if (settings.json) this.print(JSON.stringify(result));
+    if (settings.json) this.printJson(result);
     if (result.remaining.length > 0) throw stillTrusted(result);
     if (!settings.json) this.print(result.fingerprint);
     return 0;

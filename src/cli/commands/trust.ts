@@ -62,7 +62,7 @@ export class TrustCommand extends AciCommand {
       this.#tell({ found: each, status, path }, decision, place, settings);
       results.push({ found: each, status, path });
     }
-    if (settings.json) this.print(JSON.stringify(results.map((result) => trustRecord(result, place))));
+    if (settings.json) this.printJson(results.map((result) => trustRecord(result, place)));
     if (results.every(({ status }) => status === 'refused')) throw noneUsable(results);
     return 0;
   }

@@ -14,7 +14,8 @@ export class VersionCommand extends AciCommand {
 
   async run({ settings }: ResolvedSettings): Promise<number> {
     const facts = readVersionFacts();
-    this.context.stdout.write(settings.json ? `${JSON.stringify(facts)}\n` : renderVersion(facts));
+    if (settings.json) this.printJson(facts);
+    else this.context.stdout.write(renderVersion(facts));
     return 0;
   }
 }

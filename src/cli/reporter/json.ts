@@ -2,7 +2,7 @@
 
 import type { EngineEvent } from '../../index.js';
 import { outcomeRecord } from '../outcome.js';
-import { redact } from '../text.js';
+import { jsonText, redact } from '../text.js';
 import { blobKey } from './lines.js';
 import type { Reporter, ReporterOptions } from './reporter.js';
 
@@ -34,7 +34,7 @@ export interface JsonReporterOptions extends ReporterOptions {
 
 export function createJsonReporter({ stream, sampleMs = SAMPLE_MS }: JsonReporterOptions): Reporter {
   const downloads = new Map<string, { readonly started: StartedEvent; bytes: number }>();
-  const print = (record: object) => stream.write(`${JSON.stringify(record)}\n`);
+  const print = (record: object) => stream.write(`${jsonText(record)}\n`);
 
   function sample(): void {
     const time = new Date().toISOString();
