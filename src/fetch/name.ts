@@ -4,7 +4,7 @@ import { appcPlatformOf } from '../convert/appc-names.js';
 import { discoverImage } from '../discovery/discover.js';
 import { ERROR_CODES, FetchError, isFetchError } from '../errors.js';
 import { hostPlatform } from '../registry/platform.js';
-import { keysFor } from '../trust/keystore.js';
+import { isPrefix, keysFor } from '../trust/keystore.js';
 import type { Labels, NameReference, Platform } from '../types.js';
 import { fetchRemoteAci, foundIfAdmitted } from './aci.js';
 import { type Expected, mismatchOf } from './admission.js';
@@ -90,8 +90,9 @@ export function platformLabels(platform: Platform = hostPlatform()): Labels {
   }
 }
 
+/** Not for a name that no key can be trusted for. */
 async function wantsKeys(session: Session, name: string): Promise<boolean> {
-  if (!session.trustKeysFromHttps || session.insecure.image) return false;
+  if (!session.trustKeysFromHttps || session.insecure.image || !isPrefix(name)) return false;
   return (await keysFor(name, session.configDirs)).length === 0;
 }
 

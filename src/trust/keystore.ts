@@ -31,6 +31,8 @@ export interface TrustedKey extends PublicKeyFacts {
 
 /** A key file is some kilobytes. */
 const MAX_FILES = 10_000;
+/** NAME_MAX of the usual file systems. */
+const MAX_ELEMENT_LENGTH = 255;
 const FINGERPRINT = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
 
 /**
@@ -96,7 +98,8 @@ export function prefixesOf(name: string): string[] {
 
 function isPlainElement(element: string): boolean {
   const isDots = element === '.' || element === '..';
-  return /^[a-z0-9._~-]+$/.test(element) && !isDots && !FINGERPRINT.test(element);
+  const isName = element.length <= MAX_ELEMENT_LENGTH && /^[a-z0-9._~-]+$/.test(element);
+  return isName && !isDots && !FINGERPRINT.test(element);
 }
 
 /** Every file of the keystore, those for every name first, in the order of the folders. */
@@ -206,9 +209,14 @@ function fileOf(configDir: string, prefix: Prefix, fingerprint: string): string 
   return join(folderOf(configDir, prefix), fingerprint);
 }
 
+/** Whether a key can be trusted for just this: every element names a folder. */
+export function isPrefix(text: string): boolean {
+  return isAcIdentifier(text) && prefixesOf(text).at(-1) === text;
+}
+
 /** @throws FetchError ERR_USAGE for what no key can be trusted for */
 export function checkPrefix(prefix: string): void {
-  if (isAcIdentifier(prefix) && prefixesOf(prefix).at(-1) === prefix) return;
+  if (isPrefix(prefix)) return;
   // `example.com/foo/*`, `https://example.com/foo` and `example.com/foo/` mean this.
   const meant = prefix.replace(/^[a-z]+:\/\//, '').replace(/[/*]+$/, '');
   const hint =

@@ -62,3 +62,10 @@ it.runIf(requireTools(['gpg']))('does not trust again what was taken back', asyn
   expect([code, JSON.parse(stdout).verified]).toEqual([0, false]);
   expect((await aci('trust', 'list', '--json')).stdout).not.toContain('"trusted"');
 });
+
+it.runIf(requireTools(['gpg']))('asks for no key for a name that none can be trusted for', async () => {
+  const { publisher, aci, trusted } = await startApp();
+  const image = await publisher.publish(`app/${'0'.repeat(40)}`, { version: '2' });
+  const { code, stdout } = await aci('fetch', '--json', image.name, FLAG);
+  expect([code, JSON.parse(stdout).verified, trusted()]).toEqual([0, false, []]);
+});

@@ -76,6 +76,8 @@ describe('a prefix', () => {
     ['../a', []],
     ['a/B', ['a']],
     [`a/${'0'.repeat(40)}/b`, ['a']],
+    [`a/${'b'.repeat(255)}`, ['a', `a/${'b'.repeat(255)}`]],
+    [`a/${'b'.repeat(256)}/c`, ['a']],
     ['', []],
   ])('of %j is one of %j', (name, prefixes) => {
     expect(prefixesOf(name)).toEqual(prefixes);
@@ -89,6 +91,8 @@ describe('a prefix', () => {
     ['example.com', []],
     ['example.org/example.com/app', []],
     ['example.com/app/../../other', ['one']],
+    [`example.com/app/${'x'.repeat(255)}`, ['one']],
+    [`example.com/app/${'x'.repeat(256)}`, ['one']],
   ])('matches whole path elements: %s', async (name, expected) => {
     trust(local, 'example.com/app', one);
     expect(await trustedFor(name)).toEqual(expected);
@@ -292,6 +296,7 @@ describe('adding a key', () => {
     '.',
     `a/${'0'.repeat(40)}`,
     'a'.repeat(1025),
+    `a/${'b'.repeat(256)}`,
   ])('refuses the prefix %j', async (prefix) => {
     const key = { fingerprint: one.fingerprint, armored: one.publicKey };
     await expect(addKey(key, prefix, local)).rejects.toMatchObject({ code: 'ERR_USAGE' });
