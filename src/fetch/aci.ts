@@ -87,7 +87,7 @@ export async function fetchRemoteAci(
   const { remote, known } = await remembered(session, key, request);
   const mayAnswer = request.pullPolicy !== 'update' || (remote?.cached && isFresh(remote.cached, Date.now()));
   if (known !== undefined && mayAnswer) {
-    const found = await foundIfAdmitted(session, origin, known, request);
+    const found = await foundIfAdmitted(session, origin, known, request, signal);
     if (found !== undefined) return found;
   }
   if (request.pullPolicy === 'never') throw notInStore(source, known);
@@ -151,7 +151,7 @@ async function download(
       );
       const signed =
         signature === undefined ? known.signed : signedRecord(signature, known.signed?.hashes ?? []);
-      const found = await foundIfAdmitted(session, downloading, { ...known, signed }, request);
+      const found = await foundIfAdmitted(session, downloading, { ...known, signed }, request, signal);
       // What was kept of it does not tell whether this signature is of it: all of it has to come again.
       return found ?? (await download(session, again, request, signal));
     }
@@ -193,11 +193,12 @@ export async function foundIfAdmitted(
   { image, expected }: Pick<AciOrigin, 'image' | 'expected'>,
   known: ImageFacts,
   request: CompleteRequest,
+  signal: AbortSignal,
 ): Promise<Found | undefined> {
   checkExpected(expected, known);
   const { requireSignature, pullPolicy } = request;
   const { name } = known;
-  const signed = await signedNow(session, known, request);
+  const signed = await signedNow(session, known, request, signal);
   let admission: Admission | undefined;
   try {
     admission = await admit(session, { image, name, signed, requireSignature });
@@ -221,9 +222,10 @@ async function signedNow(
   { insecure }: Session,
   { signed = { hashes: [] } }: ImageFacts,
   { signature: path }: CompleteRequest,
+  signal: AbortSignal,
 ): Promise<SignedRecord> {
   if (path === undefined || insecure.image) return signed;
-  return signedRecord(await readSignatureAt({ path, isOptional: false }), signed.hashes);
+  return signedRecord(await readSignatureAt({ path, isOptional: false }, signal), signed.hashes);
 }
 
 interface Remembered {

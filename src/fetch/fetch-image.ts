@@ -31,7 +31,7 @@ export async function fetchImage(
     case 'file':
       return fetchFile(session, reference, request, signal);
     case 'id':
-      return fetchById(session, reference, request);
+      return fetchById(session, reference, request, signal);
     case 'name':
       return fetchByName(session, reference, request, signal);
     default:
@@ -40,11 +40,16 @@ export async function fetchImage(
 }
 
 /** The digits of an ID vouch for the content; only who demands a signature has it checked. */
-async function fetchById(session: Session, reference: IdReference, request: CompleteRequest): Promise<Found> {
+async function fetchById(
+  session: Session,
+  reference: IdReference,
+  request: CompleteRequest,
+  signal: AbortSignal,
+): Promise<Found> {
   const known = await findImage(session.store, reference);
   if (!request.requireSignature) return foundInStore(session.store, known);
   const { image } = reference;
-  const found = await foundIfAdmitted(session, { image }, known, { ...request, pullPolicy: 'never' });
+  const found = await foundIfAdmitted(session, { image }, known, { ...request, pullPolicy: 'never' }, signal);
   if (found !== undefined) return found;
   throw new FetchError(
     'ERR_SIGNATURE_REQUIRED',

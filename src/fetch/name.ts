@@ -21,7 +21,7 @@ export async function fetchByName(
 ): Promise<Found> {
   const { image, name, labels } = reference;
   const expected: Expected = { name, labels, defaults: platformLabels(request.platform) };
-  const found = await foundByName(session, { image, expected }, request);
+  const found = await foundByName(session, { image, expected }, request, signal);
   if (found !== undefined) return found;
   if (request.pullPolicy === 'never') return notInStore(session, reference);
 
@@ -61,13 +61,14 @@ export async function foundByName(
   session: Session,
   { image, expected }: { readonly image: string; readonly expected: Expected },
   request: CompleteRequest,
+  signal: AbortSignal,
 ): Promise<Found | undefined> {
   if (request.noStore || request.pullPolicy === 'update') return undefined;
   const { images } = await session.store.listImages();
   for (const known of images) {
     if (mismatchOf(expected, known) !== undefined) continue;
     if ((await session.store.readWholeImage(known.id)) === undefined) continue;
-    const found = await foundIfAdmitted(session, { image, expected }, known, request);
+    const found = await foundIfAdmitted(session, { image, expected }, known, request, signal);
     if (found !== undefined) return found;
   }
   return undefined;

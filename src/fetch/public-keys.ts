@@ -1,10 +1,9 @@
 /** Public keys from where they are: files, URLs, and what discovery says of a prefix. */
 
-import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { discoverKeys } from '../discovery/discover.js';
-import { abortedError, errnoOf, FetchError, isFetchError, storageError } from '../errors.js';
+import { errnoOf, FetchError, isFetchError, storageError } from '../errors.js';
 import type { HttpClient } from '../http/client.js';
 import { withDeadline } from '../http/deadline.js';
 import { statusError } from '../http/errors.js';
@@ -12,6 +11,7 @@ import { readBounded } from '../http/limit.js';
 import { redactUrl } from '../http/redact.js';
 import { withRetry } from '../http/retry.js';
 import { KEYS_MAX_BYTES, type PublicKeyFacts, readKeys } from '../trust/read-keys.js';
+import { readLocalFile } from './local-file.js';
 
 export interface KeyAccess {
   /** Must itself allow plain HTTP where `insecureHttp` does. */
@@ -134,12 +134,10 @@ async function download({ http, insecureHttp, retries }: KeyAccess, url: string,
   }
 }
 
-/** Also of a pipe: `aci trust … <(gpg --export …)`. */
 async function readFileBounded(path: string, signal: AbortSignal): Promise<Buffer> {
   try {
-    return await readBounded(createReadStream(path, { signal }), KEYS_MAX_BYTES, path, 'store');
+    return await readLocalFile({ path, maxBytes: KEYS_MAX_BYTES, stage: 'store' }, signal);
   } catch (error) {
-    if (signal.aborted) throw abortedError(signal.reason);
     if (errnoOf(error) === 'ENOENT') {
       throw new FetchError('ERR_NOT_FOUND', `no such file: ${path}`, { stage: 'store', cause: error });
     }

@@ -1,6 +1,5 @@
 /** The detached signature of an ACI: from beside it, or from the file that the user named. */
 
-import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { abortedError, errnoOf, FetchError, storageError } from '../errors.js';
 import { statusError } from '../http/errors.js';
@@ -8,6 +7,7 @@ import { readBounded } from '../http/limit.js';
 import { redactUrl } from '../http/redact.js';
 import { parseRetryAfter, withRetry } from '../http/retry.js';
 import { SIGNATURE_MAX_BYTES } from '../trust/read-signature.js';
+import { readLocalFile } from './local-file.js';
 import type { Session } from './session.js';
 
 export type SignaturePlace =
@@ -29,7 +29,7 @@ export async function readSignatureFile(
   place: SignaturePlace,
   signal: AbortSignal,
 ): Promise<SignatureFile> {
-  if (place.kind === 'file') return readSignatureAt(place);
+  if (place.kind === 'file') return readSignatureAt(place, signal);
   const answer = await request(session, place.url, signal);
   return 'waitMs' in answer ? 'deferred' : answer.file;
 }
@@ -77,22 +77,14 @@ function request(session: Session, url: string, signal: AbortSignal): Promise<An
   );
 }
 
-/** @throws FetchError ERR_NOT_FOUND, ERR_LIMIT, ERR_PERMISSION, ERR_IO */
-export async function readSignatureAt({
-  path,
-  isOptional,
-}: {
-  readonly path: string;
-  readonly isOptional: boolean;
-}): Promise<SignatureFile> {
+/** @throws FetchError ERR_NOT_FOUND, ERR_LIMIT, ERR_PERMISSION, ERR_IO, ERR_ABORTED */
+export async function readSignatureAt(
+  { path, isOptional }: { readonly path: string; readonly isOptional: boolean },
+  signal: AbortSignal,
+): Promise<SignatureFile> {
   try {
-    const file = await open(path, 'r');
-    try {
-      const stream = file.createReadStream({ autoClose: false });
-      return { bytes: await readBounded(stream, SIGNATURE_MAX_BYTES, path, 'resolve') };
-    } finally {
-      await file.close();
-    }
+    const file = { path, maxBytes: SIGNATURE_MAX_BYTES, stage: 'resolve', isPlain: isOptional } as const;
+    return { bytes: await readLocalFile(file, signal) };
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw storageError(error, `cannot read ${path}`, 'resolve');
     if (isOptional) return 'absent';

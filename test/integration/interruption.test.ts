@@ -2,12 +2,14 @@
 
 import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { storeLayout } from '../../src/store/layout.js';
+import { buildAci } from '../support/images/aci.js';
 import { buildDockerImage, type DockerImage } from '../support/images/docker.js';
 import { createRandom } from '../support/images/random.js';
-import { startAci } from '../support/process.js';
+import { runTool, startAci } from '../support/process.js';
 import { startRegistry, type TestRegistry } from '../support/servers/registry.js';
 import { tempDir } from '../support/temp.js';
 import { fetchOne, INSECURE } from './support/commands.js';
@@ -67,6 +69,17 @@ function leftovers(dir: string): string[] {
 
 // A process that is interrupted ends within a second, tidied up or not: a busy machine may not give it the time.
 describe('a fetch that is interrupted', { retry: 2 }, () => {
+  it('ends at once while it waits for a signature that never comes through its pipe', async () => {
+    const dir = tempDir();
+    const [file, pipe] = [join(dir, 'x.aci'), join(dir, 'pipe')];
+    writeFileSync(file, buildAci({ name: 'example.test/app' }));
+    await runTool('mkfifo', [pipe]);
+    const running = startAci(['fetch', file, '--signature', pipe], { timeoutMs: 20_000 });
+    await running.waitForStderr(/fetching image/);
+    running.kill('SIGINT');
+    expect((await running.done).code).toBe(130);
+  });
+
   it.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
