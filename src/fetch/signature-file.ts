@@ -40,14 +40,14 @@ export async function readDeferredSignature(
   url: string,
   signal: AbortSignal,
 ): Promise<Exclude<SignatureFile, 'deferred'>> {
-  for (let attempt = 1; attempt <= DEFERRED_TRIES; attempt++) {
+  for (let attempt = 1; ; attempt++) {
     const answer = await request(session, url, signal);
     if ('file' in answer) return answer.file;
+    if (attempt === DEFERRED_TRIES) return 'absent';
     await sleep(Math.min(answer.waitMs, DEFERRED_MAX_WAIT_MS), undefined, { signal }).catch(() => {
       throw abortedError(signal.reason);
     });
   }
-  return 'absent';
 }
 
 type Answer = { readonly file: Exclude<SignatureFile, 'deferred'> } | { readonly waitMs: number };
