@@ -2,7 +2,6 @@
 
 import type { AciDependency } from '../aci/manifest.js';
 import { FetchError } from '../errors.js';
-import { parseNameReference } from '../reference/name.js';
 import type { ImageFacts } from '../store/store.js';
 import type { ImageId } from '../types.js';
 import { fetchByName } from './name.js';
@@ -28,13 +27,16 @@ export type DependencyFetcher = (
 export function createDependencyFetcher(): DependencyFetcher {
   const flights = new Map<string, Promise<Found>>();
   return async (session, dependency, request, signal) => {
+    const { imageName: name, labels: list = [] } = dependency;
+    const labels = Object.fromEntries(list.map((label) => [label.name, label.value]));
     const image = nameOf(dependency);
-    const key = JSON.stringify([image, request.pullPolicy, request.noStore, request.requireSignature]);
+    const { pullPolicy, noStore, requireSignature } = request;
+    const key = JSON.stringify([name, labels, pullPolicy, noStore, requireSignature]);
     const shared = flights.get(key);
     // Bytes count for the one that came first.
     if (shared !== undefined) return { ...(await shared), downloadedBytes: 0 };
     const own = { ...request, image, signature: undefined, output: undefined };
-    const flight = fetchByName(session, parseNameReference(image), own, signal);
+    const flight = fetchByName(session, { kind: 'name', image, name, labels }, own, signal);
     flights.set(key, flight);
     return flight;
   };
@@ -117,7 +119,7 @@ function ofDependency(parent: ImageFacts, dependency: AciDependency, error: unkn
   return new FetchError(code, text, { stage, hint, cause: error });
 }
 
-/** As it would be asked for on the command line: `example.com/lib:1.0,os=linux`. */
+/** For messages, as it would be asked for on the command line, where some values cannot be: `example.com/lib:1.0,os=linux`. */
 function nameOf({ imageName, labels = [] }: AciDependency): string {
   const version = labels.find(({ name }) => name === 'version');
   const others = labels.filter(({ name }) => name !== 'version');

@@ -7,6 +7,7 @@ import {
   openClient,
   type Published,
   type Publisher,
+  type PublishOptions,
   startPublisher,
 } from './support/appc-site.js';
 
@@ -32,14 +33,18 @@ interface Dependency {
 
 const nameOf = (name: string): string => `round-${round}/${name}`;
 
-function publish(name: string, dependencies: readonly Dependency[] = []): Promise<Published> {
+function publish(
+  name: string,
+  dependencies: readonly Dependency[] = [],
+  options: PublishOptions = {},
+): Promise<Published> {
   const list = dependencies.map(({ on, version = '1.0', fields }) => ({
     imageName: `example.test/${nameOf(on)}`,
     labels: [{ name: 'version', value: version }],
     ...fields,
   }));
   const entries = [{ path: name, data: name }];
-  return publisher.publish(nameOf(name), { entries, manifest: { dependencies: list } });
+  return publisher.publish(nameOf(name), { entries, manifest: { dependencies: list }, ...options });
 }
 
 const requestsFor = ({ path }: Published): number =>
@@ -105,6 +110,15 @@ describe('the dependencies of an image', () => {
       exitCode: 7,
     });
     expect(requestsFor(base)).toBe(0);
+  });
+
+  it('are asked for by the very labels of the manifest, whatever is in them', async () => {
+    const version = '1 b:c,d=e';
+    const base = await publish('base', [], { version });
+    const top = await publish('top', [{ on: 'base', version }]);
+    expect(await client.engine.fetch({ image: top.name })).toMatchObject({
+      dependencies: [imageIdOf(base.bytes)],
+    });
   });
 
   it('that are missing fail the image, and say what depends on what', async () => {
