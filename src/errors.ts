@@ -198,6 +198,16 @@ export function toFetchError(value: unknown, stage: Stage = 'internal'): FetchEr
   return new FetchError('ERR_INTERNAL', message, { stage, cause: value });
 }
 
+/** The same failure with another message or hint, and `error` as its cause; not of an image yet. */
+export function retold(
+  error: FetchError,
+  changes: { readonly message?: string; readonly hint?: string },
+): FetchError {
+  const { code, stage } = error;
+  const { message = error.message, hint = error.hint } = changes;
+  return new FetchError(code, message, { stage, hint, cause: error });
+}
+
 /** `reason`: of the signal; where that is an error of this project, it says better what ended the work. */
 export function abortedError(reason?: unknown): FetchError {
   if (isFetchError(reason)) return reason;

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { labelsOf, parseAciManifest } from '../aci/manifest.js';
-import { FetchError, isFetchError } from '../errors.js';
+import { isFetchError, retold } from '../errors.js';
 import { aciBlob } from '../store/layout.js';
 import type { ImageRecord, SignedRecord } from '../store/records.js';
 import type { ReadAciInput, TaskNote } from '../tasks/contract.js';
@@ -89,7 +89,7 @@ async function readLocal(
 function withCredentialHint(error: unknown, host: string | undefined): unknown {
   if (!isFetchError(error) || error.code !== 'ERR_AUTH' || host === undefined) return error;
   const hint = `credentials for ${host} go into a file of auth.d in a configuration folder: see aci config`;
-  return new FetchError(error.code, error.message, { stage: error.stage, hint, cause: error });
+  return retold(error, { hint });
 }
 
 export interface AciCommit {

@@ -1,7 +1,7 @@
 /** The images that an ACI depends on: fetched by name, side by side, each once, down to those without dependencies. */
 
 import type { AciDependency } from '../aci/manifest.js';
-import { FetchError } from '../errors.js';
+import { FetchError, isFetchError, retold } from '../errors.js';
 import type { ImageFacts } from '../store/store.js';
 import type { ImageId } from '../types.js';
 import { fetchByName } from './name.js';
@@ -113,10 +113,9 @@ function checkDependency({ imageID, size }: AciDependency, { id, sizeBytes }: Fo
 }
 
 function ofDependency(parent: ImageFacts, dependency: AciDependency, error: unknown): unknown {
-  if (!(error instanceof FetchError) || error.code === 'ERR_ABORTED') return error;
-  const { code, message, stage, hint } = error;
-  const text = `${nameOf(dependency)}, which ${parent.name} depends on: ${message}`;
-  return new FetchError(code, text, { stage, hint, cause: error });
+  if (!isFetchError(error) || error.code === 'ERR_ABORTED') return error;
+  const message = `${nameOf(dependency)}, which ${parent.name} depends on: ${error.message}`;
+  return retold(error, { message });
 }
 
 /** For messages, as it would be asked for on the command line, where some values cannot be: `example.com/lib:1.0,os=linux`. */

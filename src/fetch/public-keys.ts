@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { discoverKeys } from '../discovery/discover.js';
-import { errnoOf, FetchError, isFetchError, storageError } from '../errors.js';
+import { errnoOf, FetchError, isFetchError, retold, storageError } from '../errors.js';
 import type { HttpClient } from '../http/client.js';
 import { withDeadline } from '../http/deadline.js';
 import { statusError } from '../http/errors.js';
@@ -107,8 +107,7 @@ async function readLocation(access: KeyAccess, location: string, signal: AbortSi
       : { bytes: await readFileBounded(place.path, signal), isAuthenticated: false };
   const keys = await readKeys(bytes).catch((cause: unknown) => {
     if (!isFetchError(cause)) throw cause;
-    const { code, stage, hint } = cause;
-    throw new FetchError(code, `${redactUrl(location)}: ${cause.message}`, { stage, hint, cause });
+    throw retold(cause, { message: `${redactUrl(location)}: ${cause.message}` });
   });
   return { keys, isAuthenticated };
 }

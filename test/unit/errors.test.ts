@@ -12,6 +12,7 @@ import {
   FetchError,
   fromWire,
   isFetchError,
+  retold,
   storageError,
   throwIfAborted,
   toFetchError,
@@ -53,6 +54,13 @@ describe('a FetchError', () => {
     expect(error).toMatchObject({ ...given, code: 'ERR_SERVER', message: 'message', name: 'FetchError' });
     expect([error.exitCode, error.retryable]).toEqual([4, true]);
     expect(error).toBeInstanceOf(Error);
+  });
+
+  it('can be retold with another message or hint, and is then the cause', () => {
+    const error = new FetchError('ERR_AUTH', 'refused', { stage: 'download', image: 'a', hint: 'log in' });
+    const kept = { code: 'ERR_AUTH', stage: 'download', image: undefined, cause: error };
+    expect(retold(error, { message: 'of b' })).toMatchObject({ ...kept, message: 'of b', hint: 'log in' });
+    expect(retold(error, { hint: 'see c' })).toMatchObject({ ...kept, message: 'refused', hint: 'see c' });
   });
 
   it('has no cause where none was given', () => {
