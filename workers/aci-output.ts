@@ -1,7 +1,7 @@
 /** Where an ACI comes together: hashes its bytes in order and notes which parts they are. */
 
 import { setImmediate as yieldToEvents } from 'node:timers/promises';
-import { throwIfAborted } from '../src/errors.js';
+import { FetchError, throwIfAborted } from '../src/errors.js';
 import type { BlobName } from '../src/store/layout.js';
 import type { WireExtent } from '../src/tasks/contract.js';
 import type { Sha512 } from '../wasm/sha512.js';
@@ -14,6 +14,8 @@ export interface AciOutput {
   finish(): Promise<{ sha512: string; sizeBytes: number; extents: WireExtent[] }>;
 }
 
+/** Literal bytes become part of the image's record, and images that need more than a few headers of their own are rare. */
+const MAX_LITERAL_BYTES = 128 * 1024 * 1024;
 const READ_BYTES = 1024 * 1024;
 /** Hashing this much takes some 10 ms; then messages and the other tasks of the thread have their turn. */
 const YIELD_BYTES = 4 * READ_BYTES;
@@ -37,6 +39,7 @@ export function createAciOutput({ hash, blobs, followers, signal }: AciInput): A
   const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
   const extents: WireExtent[] = [];
   let literals: Buffer[] = [];
+  let literalBytes = 0;
   let run: Run | undefined;
   let sizeBytes = 0;
   let sinceYield = 0;
@@ -74,6 +77,12 @@ export function createAciOutput({ hash, blobs, followers, signal }: AciInput): A
 
   return {
     async literal(bytes) {
+      literalBytes += bytes.length;
+      if (literalBytes > MAX_LITERAL_BYTES) {
+        throw new FetchError('ERR_LIMIT', 'too many headers of the image have to be written anew', {
+          stage: 'convert',
+        });
+      }
       await endRun();
       hash.update(bytes);
       literals.push(bytes);

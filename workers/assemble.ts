@@ -7,6 +7,7 @@ import { type OverlayPiece, overlayLayers } from '../src/convert/overlay.js';
 import { layerBlob } from '../src/store/layout.js';
 import { encodeHeader, endOfArchive } from '../src/tar/encode.js';
 import { makeEntry, paddedBytes, type TarEntry } from '../src/tar/entry.js';
+import { createEntryBudget } from '../src/tar/entry-budget.js';
 import { createTarParser } from '../src/tar/parser.js';
 import type { AssembleInput, AssembleOutput, TaskContext, TaskHandler } from '../src/tasks/contract.js';
 import { createSha512 } from '../wasm/sha512.js';
@@ -69,6 +70,7 @@ async function writeWhileStreaming({
   finish,
 }: Assembly): Promise<AssembleOutput | undefined> {
   const merge: LayerMerge = createLayerMerge();
+  const remember = createEntryBudget();
   let isRootWritten = false;
   for (const [layer, follower] of followers.entries()) {
     for (
@@ -77,6 +79,7 @@ async function writeWhileStreaming({
       entries = await follower.nextEntries()
     ) {
       for (const entry of entries) {
+        remember(entry.path, entry.link);
         const decision = merge.decide(entry);
         if (decision === 'odd') return undefined;
         const isRoot = entry.path === '' && decision === 'keep';
@@ -92,7 +95,9 @@ async function writeWhileStreaming({
 }
 
 async function writeComplete({ output, followers, finish }: Assembly): Promise<AssembleOutput> {
-  const indexes = await Promise.all(followers.map(wholeIndex));
+  const remember = createEntryBudget();
+  const indexes: IndexEntry[][] = [];
+  for (const follower of followers) indexes.push(await wholeIndex(follower, remember));
   const { root, pieces, kindOf } = overlayLayers(indexes);
   if (root === undefined) await output.literal(encodeHeader(ROOT));
   else await output.range(root.layer, root.entry.offset, endOffset(root.entry));
@@ -103,14 +108,20 @@ async function writeComplete({ output, followers, finish }: Assembly): Promise<A
   return finish(kindOf);
 }
 
-async function wholeIndex(follower: LayerFollower): Promise<IndexEntry[]> {
+async function wholeIndex(
+  follower: LayerFollower,
+  remember: ReturnType<typeof createEntryBudget>,
+): Promise<IndexEntry[]> {
   const all: IndexEntry[] = [];
   for (
     let entries = await follower.nextEntries();
     entries !== undefined;
     entries = await follower.nextEntries()
   ) {
-    for (const entry of entries) all.push(entry);
+    for (const entry of entries) {
+      remember(entry.path, entry.link);
+      all.push(entry);
+    }
   }
   return all;
 }

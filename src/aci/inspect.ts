@@ -2,6 +2,7 @@
 
 import { FetchError } from '../errors.js';
 import { displayPath, type TarEntry } from '../tar/entry.js';
+import { createEntryBudget } from '../tar/entry-budget.js';
 import { createTarParser, type TarParser } from '../tar/parser.js';
 import { normalizePath } from '../tar/path.js';
 
@@ -24,6 +25,7 @@ export const MAX_ACI_MANIFEST_BYTES = 4 * 1024 * 1024;
  * @throws (from push) FetchError ERR_TAR_INVALID, ERR_UNSAFE_PATH, ERR_LIMIT
  */
 export function createAciInspector(): AciInspector {
+  const remember = createEntryBudget();
   const paths = new Set<string>();
   /** Names of hard links by their targets. */
   const links = new Map<string, string>();
@@ -35,6 +37,7 @@ export function createAciInspector(): AciInspector {
     entry(entry) {
       const path = normalizePath(entry.path);
       checkEntry(entry, path);
+      remember(path, entry.linkPath);
       if (paths.has(path)) throw invalid(`two entries ${JSON.stringify(displayPath(path))}`);
       paths.add(path);
       if (path !== 'manifest') hasRootfs = true;

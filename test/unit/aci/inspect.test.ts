@@ -8,6 +8,10 @@ import { buildTar, type TarEntry } from '../../support/images/tar.js';
 const NAME = 'example.test/app';
 const MANIFEST: TarEntry = { path: 'manifest', data: JSON.stringify(aciManifest({ name: NAME })) };
 const ROOTFS: TarEntry = { path: 'rootfs', type: 'directory' };
+/** Each in two thousand directories of its own. */
+const DEEP: readonly TarEntry[] = Array.from({ length: 250 }, (_, at) => ({
+  path: `rootfs/${at}/${'a/'.repeat(2000)}b`,
+}));
 
 function inspect(archive: Buffer, pieceBytes = archive.length): AciFacts {
   const inspector = createAciInspector();
@@ -110,6 +114,7 @@ describe('an ACI', () => {
       [MANIFEST, ROOTFS, { path: 'rootfs/h', type: 'hardlink', linkname: 'rootfs/none' }],
       'ERR_TAR_INVALID',
     ],
+    ['more names than fit into memory', [MANIFEST, ROOTFS, ...DEEP], 'ERR_LIMIT'],
     ['a manifest of more than 4 MiB', [{ path: 'manifest', size: 4 * 1024 * 1024 + 1 }, ROOTFS], 'ERR_LIMIT'],
   ])('must not have %s', (_, entries, code) => {
     expect(() => inspectEntries(...entries)).toThrow(expect.objectContaining({ code }));
