@@ -72,7 +72,7 @@ async function planName(
   signal: AbortSignal,
 ): Promise<readonly PlannedBlob[]> {
   const expected = { name, labels, defaults: platformLabels(request.platform) };
-  if ((await foundByName(session, { image, expected }, request)) !== undefined) return [];
+  if ((await foundByName(session, { image, expected }, request, signal)) !== undefined) return [];
   const { endpoints } = await discoverImage(
     session.http,
     { name, labels },

@@ -36,7 +36,7 @@ import { exitCodeOfAll, exitCodeOfOutcome, outcomeRecord, shownId } from '../out
 import { abortedError, renderError, usageError } from '../render-error.js';
 import { createReporter } from '../reporter/create.js';
 import type { Reporter } from '../reporter/reporter.js';
-import { printable, redact } from '../text.js';
+import { jsonText, printable, redact } from '../text.js';
 
 type PrefetchValues = OptionValues<typeof PREFETCH.options>;
 
@@ -128,7 +128,7 @@ export class PrefetchCommand extends AciCommand {
       if (outcome.status === 'failed') {
         reporter.error(renderError(outcome.cause, { debug: settings.debug, image: outcome.image }));
       }
-      write(settings.json ? JSON.stringify(outcomeRecord(outcome)) : resultLine(outcome, values.full));
+      write(settings.json ? jsonText(outcomeRecord(outcome)) : resultLine(outcome, values.full));
     };
     const done: FetchOutcome[] = [];
     const keep = (outcome: FetchOutcome): void => {
@@ -174,7 +174,7 @@ export class PrefetchCommand extends AciCommand {
       if (plan.status === 'failed') {
         reporter.error(renderError(plan.cause, { debug: settings.debug, image: plan.image }));
       }
-      this.print(settings.json ? JSON.stringify(planRecord(plan)) : planLine(plan, values.full));
+      this.print(settings.json ? jsonText(planRecord(plan)) : planLine(plan, values.full));
     }
     const totals = planTotals(planned);
     const free = (await engine.freeBytes()) - (values.minFree ?? 0);
@@ -253,7 +253,7 @@ function writeReport(path: string, summary: BatchSummary, outcomes: readonly Fet
 }
 
 async function writeJson(path: string, value: unknown): Promise<void> {
-  await writeFile(path, `${JSON.stringify(value, undefined, 2)}\n`).catch((cause: unknown) => {
+  await writeFile(path, `${jsonText(value, '  ')}\n`).catch((cause: unknown) => {
     throw new FetchError('ERR_IO', `the report ${path} cannot be written: ${(cause as Error).message}`, {
       stage: 'store',
       cause,
