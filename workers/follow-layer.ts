@@ -1,6 +1,7 @@
 /** Reads a converted layer that may still be growing. */
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { setImmediate as yieldToEvents } from 'node:timers/promises';
 import { endOffset, type IndexEntry, parseIndexLine } from '../src/convert/layer-index.js';
 import { errnoOf, FetchError, storageError, throwIfAborted } from '../src/errors.js';
 import type { LayerFiles } from '../src/tasks/contract.js';
@@ -46,6 +47,11 @@ export function followLayer(files: LayerFiles, signal: AbortSignal): LayerFollow
     if (length === 0) {
       checkEnd();
       return undefined;
+    }
+    if (length === INDEX_READ_BYTES) {
+      // More is likely to be there at once, and nothing else would give the thread away.
+      await yieldToEvents();
+      throwIfAborted(signal);
     }
     const buffer = Buffer.allocUnsafe(length);
     readExactly(indexFd, buffer, indexOffset, length);

@@ -42,6 +42,8 @@ export function createLayerMerge(): LayerMerge {
   const implied = new Set<ByteString>();
   /** Those of this layer that have more than whiteouts in them. */
   let entered = new Set<ByteString>();
+  /** Those of this layer that had nothing but whiteouts in them at first. */
+  let whitedOutInside = new Set<ByteString>();
   /** Directories of the image that no entry names. */
   const shown = new Set<ByteString>();
   let own = new Map<ByteString, { isDirectory: boolean; kept: boolean }>();
@@ -59,13 +61,17 @@ export function createLayerMerge(): LayerMerge {
     return hides;
   }
 
-  /** Notes the directories from `directory` up that the layer does not have; false when one is no directory. */
+  /**
+   * Notes the directories from `directory` up that the layer does not have; false when one is no directory. Ends at one
+   * that was noted before, for those above it were noted then: what they may have become since is a directory, or odd.
+   */
   function imply(directory: ByteString, isWhiteoutInside: boolean): boolean {
     for (let path = directory; path !== ''; path = parentPath(path)) {
       const entry = own.get(path);
       if (entry !== undefined) return entry.isDirectory;
+      if (entered.has(path) || (isWhiteoutInside && whitedOutInside.has(path))) return true;
       implied.add(path);
-      if (!isWhiteoutInside) entered.add(path);
+      (isWhiteoutInside ? whitedOutInside : entered).add(path);
     }
     return true;
   }
@@ -110,6 +116,7 @@ export function createLayerMerge(): LayerMerge {
     for (const { type, path } of ownWhiteouts) (type === 'o' ? opaque : cut).add(path);
     own = new Map();
     entered = new Set();
+    whitedOutInside = new Set();
     ownWhiteouts = [];
     hiddenDirectories = new Map();
     isFirstEntry = false;

@@ -178,3 +178,15 @@ describe('layers from the top one down', () => {
     expect(kinds).toEqual(shown);
   });
 });
+
+it('takes no longer for entries that lie deep', () => {
+  const merge = createLayerMerge();
+  const folder = 'a/'.repeat(2000);
+  const entry = { offset: 0, headerBytes: 512, sizeBytes: 0 };
+  const startMs = performance.now();
+  for (let count = 0; count < 3000; count += 1) {
+    merge.decide({ ...entry, type: 'f', path: `${folder}${count}` });
+    merge.decide({ ...entry, type: 'w', path: `${folder}b/${count}` });
+  }
+  expect(performance.now() - startMs).toBeLessThan(5000);
+});

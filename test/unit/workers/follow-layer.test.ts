@@ -68,6 +68,18 @@ describe('a follower', () => {
     follower.close();
   });
 
+  it('sees an abort also where all entries are there at once', async () => {
+    const controller = new AbortController();
+    const { follower, counters, addIndex } = growingLayer(controller.signal);
+    addIndex(formatIndexLine(ENTRY).repeat(30_000));
+    counters.setState('complete');
+    setImmediate(() => controller.abort());
+    await expect(follower.nextEntries().then(() => follower.nextEntries())).rejects.toMatchObject({
+      code: 'ERR_ABORTED',
+    });
+    follower.close();
+  });
+
   it('comes to the end of a layer that is complete', async () => {
     const { follower, counters, addIndex, addTar } = growingLayer();
     addIndex(formatIndexLine(ENTRY));
