@@ -7,19 +7,21 @@ import { abortedError, FetchError, isFetchError } from './errors.js';
 import type { EventSink } from './events.js';
 import { runBatch } from './fetch/batch.js';
 import { createDependencyFetcher, type DependencyFetcher, fetchDependencies } from './fetch/dependencies.js';
-import { type ExportTarget, exportImage } from './fetch/export-image.js';
-import { type ExtractOptions, type ExtractReport, extractImage } from './fetch/extract-image.js';
+import type { ExportTarget } from './fetch/export-image.js';
+import type { ExtractOptions, ExtractReport } from './fetch/extract-image.js';
 import { fetchImage } from './fetch/fetch-image.js';
 import { createKeyring, type Keyring, type TrustDirs } from './fetch/keyring.js';
 import { createLayerJobs } from './fetch/layer-jobs.js';
 import { createReceived, outcomeOf, resultOf } from './fetch/outcome.js';
 import { createPermits } from './fetch/permits.js';
-import { planImage } from './fetch/plan.js';
 import type { CompleteRequest, Session } from './fetch/session.js';
 import { freeBytes, withMinFree } from './fetch/space.js';
 import { completeId, findImage } from './fetch/stored.js';
 import { createUses } from './fetch/uses.js';
 import { withDeadline } from './http/deadline.js';
+import { createLazyHttpClient } from './http/lazy-client.js';
+import { DEFAULT_HTTP_OPTIONS } from './http/options.js';
+import { newPaceMemory } from './http/pace.js';
 import { DEFAULT_RETRIES } from './http/retry.js';
 import { parseReference } from './reference/parse.js';
 import type { Lease } from './store/lease.js';
@@ -161,11 +163,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   };
 
   async function openSession(): Promise<Session> {
-    const [{ createHttpClient, DEFAULT_HTTP_OPTIONS }, { newPaceMemory }, heldLease] = await Promise.all([
-      import('./http/client.js'),
-      import('./http/pace.js'),
-      leased(),
-    ]);
+    const heldLease = await leased();
     const insecure = { ...NO_INSECURE, ...options.insecure };
     const connectionsPerHost = options.connectionsPerHost ?? DEFAULT_CONNECTIONS_PER_HOST;
     const httpOptions = {
@@ -182,7 +180,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       connectionsPerHost,
       memoryBytes: TASK_MEMORY_BYTES,
     });
-    const http = createHttpClient(httpOptions);
+    const http = createLazyHttpClient(httpOptions);
     const shared = {
       store,
       lease: heldLease,
@@ -218,6 +216,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     if (request.output !== undefined) {
       const { output } = request;
       const target = typeof output === 'string' ? { path: output, overwrite: true } : { stream: output };
+      const { exportImage } = await import('./fetch/export-image.js');
       await exportImage(store, await imageOf(found.id), target, whole);
     }
     const durationMs = Math.round(performance.now() - startedAt);
@@ -259,6 +258,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   async function planOne(request: FetchRequest, signal: AbortSignal | undefined): Promise<PlannedImage> {
     const reference = parseReference(request.image, process.cwd());
     session ??= openSession();
+    const { planImage } = await import('./fetch/plan.js');
     const blobs = await planImage(await session, reference, completed(request), signalWith(signal));
     return { image: request.image, status: 'planned', blobs };
   }
@@ -310,6 +310,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       await leased();
       return uses.during(async () => {
         const facts = await named(image);
+        const { exportImage } = await import('./fetch/export-image.js');
         await exportImage(store, facts, target, signalWith(signal));
         await store.touchImage(facts.id);
         return facts.id;
@@ -319,6 +320,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       await leased();
       return uses.during(async () => {
         const facts = await named(image);
+        const { extractImage } = await import('./fetch/extract-image.js');
         const report = await extractImage(store, runner, facts, extractOptions, signalWith(signal));
         await store.touchImage(facts.id);
         return report;

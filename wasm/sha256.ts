@@ -1,6 +1,5 @@
 /** SHA-256 by hash-wasm: slower than `node:crypto`, for what needs a state that can be saved. */
 
-import { createSHA256 } from 'hash-wasm';
 import { startSavable } from './saved-state.js';
 import type { Sha512 } from './sha512.js';
 
@@ -8,5 +7,6 @@ import type { Sha512 } from './sha512.js';
 export type Sha256 = Sha512;
 
 export async function createSha256(): Promise<Sha256> {
+  const { createSHA256 } = await import('hash-wasm');
   return startSavable(await createSHA256(), 'sha256h1');
 }

@@ -1,7 +1,5 @@
 /** The checksum of zstd's frames (RFC 8878, 3.1.1), for where Node does not compute it. */
 
-import { createXXHash64 } from 'hash-wasm';
-
 export interface Xxhash64 {
   reset(): void;
   update(bytes: Uint8Array): void;
@@ -10,6 +8,7 @@ export interface Xxhash64 {
 }
 
 export async function createXxhash64(): Promise<Xxhash64> {
+  const { createXXHash64 } = await import('hash-wasm');
   const hash = await createXXHash64();
   hash.init();
   return {

@@ -1,6 +1,7 @@
 /** The HTTP clients of a worker thread, one for each set of options, kept so that connections are used again; and retries. */
 
-import type { HttpClient, HttpOptions } from '../src/http/client.js';
+import type { HttpClient } from '../src/http/client.js';
+import type { HttpOptions } from '../src/http/options.js';
 import type { RetryOptions } from '../src/http/retry.js';
 import type { BlobRequest, TaskContext } from '../src/tasks/contract.js';
 

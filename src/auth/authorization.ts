@@ -1,6 +1,5 @@
 /** The headers that show a credential to a server. */
 
-import aws4 from 'aws4';
 import { assertNever } from '../errors.js';
 import type { AwsCredential, BasicCredential, Credential } from './credentials.js';
 
@@ -15,10 +14,10 @@ export interface SignedRequest {
  * Headers for one request, to be made anew for every one: a signature holds for its URL and for some minutes. None
  * for a URL that is not https.
  */
-export function authorizationHeaders(
+export async function authorizationHeaders(
   credential: Credential,
   request: SignedRequest,
-): Readonly<Record<string, string>> {
+): Promise<Readonly<Record<string, string>>> {
   if (new URL(request.url).protocol !== 'https:') return {};
   switch (credential.kind) {
     case 'basic':
@@ -37,7 +36,8 @@ export function basicAuthorization({ user, password }: Omit<BasicCredential, 'ki
 }
 
 /** AWS Signature Version 4 for S3; `Range` and other headers may be added afterwards, for they are not signed. */
-function awsHeaders(credential: AwsCredential, { method, url, nowMs }: SignedRequest) {
+async function awsHeaders(credential: AwsCredential, { method, url, nowMs }: SignedRequest) {
+  const { default: aws4 } = await import('aws4');
   const { accessKeyId, secretAccessKey, sessionToken } = credential;
   const { host, hostname, pathname, search } = new URL(url);
   const signed = aws4.sign(

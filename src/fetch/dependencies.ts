@@ -4,7 +4,6 @@ import type { AciDependency } from '../aci/manifest.js';
 import { FetchError, isFetchError, retold } from '../errors.js';
 import type { ImageFacts } from '../store/store.js';
 import type { ImageId } from '../types.js';
-import { fetchByName } from './name.js';
 import type { CompleteRequest, Found, Session } from './session.js';
 
 export interface FoundDependencies {
@@ -36,7 +35,12 @@ export function createDependencyFetcher(): DependencyFetcher {
     // Bytes count for the one that came first.
     if (shared !== undefined) return { ...(await shared), downloadedBytes: 0 };
     const own = { ...request, image, signature: undefined, output: undefined };
-    const flight = fetchByName(session, { kind: 'name', image, name, labels }, own, signal);
+    const flight = (await import('./name.js')).fetchByName(
+      session,
+      { kind: 'name', image, name, labels },
+      own,
+      signal,
+    );
     flights.set(key, flight);
     return flight;
   };

@@ -2,14 +2,10 @@
 
 import { assertNever, FetchError } from '../errors.js';
 import type { IdReference, ImageReference } from '../types.js';
-import { fetchFile, fetchUrl, foundIfAdmitted } from './aci.js';
-import { fetchDocker } from './docker.js';
-import { fetchLayout } from './layout.js';
-import { fetchByName } from './name.js';
 import type { CompleteRequest, Found, Session } from './session.js';
 import { findImage, foundInStore } from './stored.js';
 
-/** Resolves when the image is in the store. */
+/** Resolves when the image is in the store. The code for each kind is loaded when it is needed. */
 export async function fetchImage(
   session: Session,
   reference: ImageReference,
@@ -23,17 +19,17 @@ export async function fetchImage(
   }
   switch (reference.kind) {
     case 'docker':
-      return fetchDocker(session, reference, request, signal);
+      return (await import('./docker.js')).fetchDocker(session, reference, request, signal);
     case 'layout':
-      return fetchLayout(session, reference, request, signal);
+      return (await import('./layout.js')).fetchLayout(session, reference, request, signal);
     case 'url':
-      return fetchUrl(session, reference, request, signal);
+      return (await import('./aci.js')).fetchUrl(session, reference, request, signal);
     case 'file':
-      return fetchFile(session, reference, request, signal);
+      return (await import('./aci.js')).fetchFile(session, reference, request, signal);
     case 'id':
       return fetchById(session, reference, request, signal);
     case 'name':
-      return fetchByName(session, reference, request, signal);
+      return (await import('./name.js')).fetchByName(session, reference, request, signal);
     default:
       return assertNever(reference);
   }
@@ -49,6 +45,7 @@ async function fetchById(
   const known = await findImage(session.store, reference);
   if (!request.requireSignature) return foundInStore(session.store, known);
   const { image } = reference;
+  const { foundIfAdmitted } = await import('./aci.js');
   const found = await foundIfAdmitted(session, { image }, known, { ...request, pullPolicy: 'never' }, signal);
   if (found !== undefined) return found;
   throw new FetchError(

@@ -1,6 +1,8 @@
 /** The trusted keys, as library and command line have them: find, trust, list and take back. */
 
 import { FetchError } from '../errors.js';
+import { createLazyHttpClient } from '../http/lazy-client.js';
+import { DEFAULT_HTTP_OPTIONS } from '../http/options.js';
 import { DEFAULT_RETRIES } from '../http/retry.js';
 import {
   addKey,
@@ -16,7 +18,7 @@ import {
 } from '../trust/keystore.js';
 import type { PublicKeyFacts } from '../trust/read-keys.js';
 import type { InsecureOptions, ResolveOverride } from '../types.js';
-import { type DiscoveredKey, discoverPublicKeys, type KeyAccess, readPublicKeysFrom } from './public-keys.js';
+import type { DiscoveredKey, KeyAccess } from './public-keys.js';
 
 export interface TrustDirs {
   /** Configuration folders whose `trustedkeys/` are read; later ones override earlier ones. Default: none. */
@@ -104,6 +106,7 @@ export function createKeyring(options: KeyringOptions, closing?: AbortSignal): K
       const found = await withAccess(options, insecureHttp, async (access) => {
         if (locations !== undefined) return readAll(access, locations, AbortSignal.any(signals));
         if (prefix === undefined) throw usage('neither a prefix nor a location of keys was given');
+        const { discoverPublicKeys } = await import('./public-keys.js');
         const discovered = await discoverPublicKeys(access, prefix, AbortSignal.any(signals));
         return discovered.map(foundByDiscovery);
       });
@@ -171,10 +174,9 @@ async function withAccess<T>(
   insecureHttp: boolean,
   use: (access: KeyAccess) => Promise<T>,
 ): Promise<T> {
-  const { createHttpClient, DEFAULT_HTTP_OPTIONS } = await import('../http/client.js');
   const { insecure, resolve = [], stallTimeoutMs = DEFAULT_HTTP_OPTIONS.stallTimeoutMs } = options;
   const insecureTls = insecure?.tls ?? false;
-  const http = createHttpClient({
+  const http = createLazyHttpClient({
     ...DEFAULT_HTTP_OPTIONS,
     ...{ insecureHttp, insecureTls, resolve, stallTimeoutMs },
   });
@@ -190,6 +192,7 @@ async function readAll(
   locations: readonly string[],
   signal: AbortSignal,
 ): Promise<FoundKey[]> {
+  const { readPublicKeysFrom } = await import('./public-keys.js');
   const found: FoundKey[] = [];
   for (const location of locations) {
     const keys = await readPublicKeysFrom(access, location, signal);

@@ -2,7 +2,8 @@
 
 import type { CredentialSource } from '../config/credential-source.js';
 import type { EventSink } from '../events.js';
-import type { HttpClient, HttpOptions } from '../http/client.js';
+import type { HttpClient } from '../http/client.js';
+import type { HttpOptions } from '../http/options.js';
 import type { BlobRequest } from '../registry/client.js';
 import type { Lease } from '../store/lease.js';
 import type { Store } from '../store/store.js';

@@ -4,43 +4,11 @@ import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { authorizationHeaders } from '../auth/authorization.js';
 import type { Credential } from '../auth/credentials.js';
 import { abortedError, type FetchError, isFetchError, type Stage, throwIfAborted } from '../errors.js';
-import type { ResolveOverride } from '../types.js';
 import { isPlainHttpServer, networkError } from './errors.js';
-import { createPace, type Pace, type PaceOptions } from './pace.js';
+import type { HttpOptions } from './options.js';
+import { createPace, type Pace } from './pace.js';
 import { firstHop, type Hop, isRedirect, nextHop } from './redirect.js';
 import { parseRetryAfter } from './retry.js';
-
-/** Plain data, so that a worker can be given the options of the main thread and make its own client. */
-export interface HttpOptions {
-  /** Allow `http://`, also as the target of a redirect. */
-  readonly insecureHttp: boolean;
-  /** Leave out the check of certificates. */
-  readonly insecureTls: boolean;
-  /** Connect there instead; the Host header and the certificate's name stay those of the URL. */
-  readonly resolve: readonly ResolveOverride[];
-  /** Connections to one origin; further requests wait for one to become free. */
-  readonly connections: number;
-  /** Until a connection stands, the TLS handshake included. */
-  readonly connectTimeoutMs: number;
-  /** From the request to the end of the answer's headers. */
-  readonly headersTimeoutMs: number;
-  /** Without a byte of the body while somebody reads it. */
-  readonly stallTimeoutMs: number;
-  readonly userAgent: string;
-  /** Shared with the other clients of an engine. Default: no limit, and no host is held. */
-  readonly pace?: PaceOptions | undefined;
-}
-
-export const DEFAULT_HTTP_OPTIONS: HttpOptions = {
-  insecureHttp: false,
-  insecureTls: false,
-  resolve: [],
-  connections: 6,
-  connectTimeoutMs: 10_000,
-  headersTimeoutMs: 30_000,
-  stallTimeoutMs: 30_000,
-  userAgent: 'acifetch',
-};
 
 export interface HttpRequest {
   /** Default `GET`; a redirect of a `POST` is not followed. */
@@ -160,7 +128,7 @@ async function send(
       origin: url.origin,
       path: url.pathname + url.search,
       method,
-      headers: headersOf(options, request, hop, method),
+      headers: await headersOf(options, request, hop, method),
       body: request.body ?? null,
       signal,
     });
@@ -187,14 +155,17 @@ async function send(
   };
 }
 
-function headersOf(options: HttpOptions, request: HttpRequest, hop: Hop, method: string) {
+async function headersOf(options: HttpOptions, request: HttpRequest, hop: Hop, method: string) {
   const headers: Record<string, string> = { 'user-agent': options.userAgent };
   for (const [name, value] of Object.entries(request.headers ?? {})) headers[name.toLowerCase()] = value;
   delete headers['authorization'];
   const { authorization, credential } = request;
   if (hop.sendsAuthorization && authorization !== undefined) headers['authorization'] = authorization;
   if (hop.sendsAuthorization && credential !== undefined) {
-    Object.assign(headers, authorizationHeaders(credential, { method, url: hop.url, nowMs: Date.now() }));
+    Object.assign(
+      headers,
+      await authorizationHeaders(credential, { method, url: hop.url, nowMs: Date.now() }),
+    );
   }
   // Anything else lets a CDN compress a blob on the way, which then no longer has its digest.
   headers['accept-encoding'] = 'identity';

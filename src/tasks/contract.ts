@@ -2,8 +2,8 @@
 
 import type { Credential } from '../auth/credentials.js';
 import type { WireError } from '../errors.js';
-import type { HttpOptions } from '../http/client.js';
 import type { CacheHeaders, Validators } from '../http/freshness.js';
+import type { HttpOptions } from '../http/options.js';
 import type { ExtentPart } from '../store/parts.js';
 import type { Extent, HashState } from '../store/records.js';
 import type { ContentHashRequest, KeptHash } from '../trust/signature.js';

@@ -5,7 +5,7 @@ import { setMaxListeners } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { DEFAULT_HTTP_OPTIONS } from '../../src/http/client.js';
+import { DEFAULT_HTTP_OPTIONS } from '../../src/http/options.js';
 import type { AssembleInput, FetchLayerInput, RegistryLayer, TaskNote } from '../../src/tasks/contract.js';
 import { blobCounters, newBlobCounters } from '../../src/tasks/counters.js';
 import type { TaskRunner } from '../../src/tasks/runner.js';

@@ -16,8 +16,8 @@ const EXAMPLE: AwsCredential = {
 const BUCKET = 'https://examplebucket.s3.amazonaws.com';
 
 describe('authorizationHeaders', () => {
-  it('shows user and password as RFC 7617 has it, in UTF-8', () => {
-    const headers = authorizationHeaders(
+  it('shows user and password as RFC 7617 has it, in UTF-8', async () => {
+    const headers = await authorizationHeaders(
       { kind: 'basic', user: 'Aladdin', password: 'open sesame' },
       { method: 'GET', url: URL_A, nowMs: AT_MS },
     );
@@ -25,8 +25,8 @@ describe('authorizationHeaders', () => {
     expect(basicAuthorization({ user: 'test', password: '123£' })).toBe('Basic dGVzdDoxMjPCow==');
   });
 
-  it('shows a token as RFC 6750 has it', () => {
-    const headers = authorizationHeaders(
+  it('shows a token as RFC 6750 has it', async () => {
+    const headers = await authorizationHeaders(
       { kind: 'bearer', token: 'mF_9.B5f-4.1JqM' },
       { method: 'GET', url: URL_A, nowMs: AT_MS },
     );
@@ -36,8 +36,8 @@ describe('authorizationHeaders', () => {
   it.each([
     ['/?lifecycle', 'fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543'],
     ['/?max-keys=2&prefix=J', '34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7'],
-  ])('signs GET %s as the published example has it', (path, signature) => {
-    const headers = authorizationHeaders(EXAMPLE, { method: 'GET', url: BUCKET + path, nowMs: AT_MS });
+  ])('signs GET %s as the published example has it', async (path, signature) => {
+    const headers = await authorizationHeaders(EXAMPLE, { method: 'GET', url: BUCKET + path, nowMs: AT_MS });
     expect(headers).toEqual({
       authorization:
         'AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, ' +
@@ -47,14 +47,14 @@ describe('authorizationHeaders', () => {
     });
   });
 
-  it('signs the region given, the port, and the token of temporary credentials', () => {
+  it('signs the region given, the port, and the token of temporary credentials', async () => {
     const sign = (credential: AwsCredential, url: string) =>
       authorizationHeaders(credential, { method: 'GET', url, nowMs: AT_MS });
-    const temporary = sign({ ...EXAMPLE, region: 'eu-west-3', sessionToken: 'TOKEN' }, `${BUCKET}/x`);
+    const temporary = await sign({ ...EXAMPLE, region: 'eu-west-3', sessionToken: 'TOKEN' }, `${BUCKET}/x`);
     expect(temporary['authorization']).toContain('/eu-west-3/s3/aws4_request');
     expect(temporary['authorization']).toContain('x-amz-security-token');
     expect(temporary['x-amz-security-token']).toBe('TOKEN');
-    const [plain, withPort] = [sign(EXAMPLE, `${BUCKET}/x`), sign(EXAMPLE, `${BUCKET}:8443/x`)];
+    const [plain, withPort] = [await sign(EXAMPLE, `${BUCKET}/x`), await sign(EXAMPLE, `${BUCKET}:8443/x`)];
     expect(plain['authorization']).not.toBe(withPort['authorization']);
   });
 
@@ -62,10 +62,9 @@ describe('authorizationHeaders', () => {
     { kind: 'basic', user: 'u', password: 'p' } as const,
     { kind: 'bearer', token: 't' } as const,
     EXAMPLE,
-  ])('shows nothing over plain HTTP: $kind', (credential) => {
-    expect(authorizationHeaders(credential, { method: 'GET', url: 'http://a.test/', nowMs: AT_MS })).toEqual(
-      {},
-    );
+  ])('shows nothing over plain HTTP: $kind', async (credential) => {
+    const request = { method: 'GET', url: 'http://a.test/', nowMs: AT_MS };
+    expect(await authorizationHeaders(credential, request)).toEqual({});
   });
 });
 

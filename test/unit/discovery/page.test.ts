@@ -107,7 +107,8 @@ describe('TLS', () => {
     site.tls.putDiscovery('/app', [{ prefix: 'example.test/app', templates: [template] }]);
     const resolve = [...site.resolve, { ...site.resolve[0], host: 'other.test' }];
     const script = `
-      import { createHttpClient, DEFAULT_HTTP_OPTIONS } from './dist/src/http/client.js';
+      import { createHttpClient } from './dist/src/http/client.js';
+import { DEFAULT_HTTP_OPTIONS } from './dist/src/http/options.js';
       import { discoverImage } from './dist/src/discovery/discover.js';
       const http = createHttpClient({ ...DEFAULT_HTTP_OPTIONS, resolve: ${JSON.stringify(resolve)} });
       const options = { insecureHttp: false, retries: 0, defaultLabels: {} };

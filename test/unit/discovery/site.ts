@@ -2,7 +2,8 @@
 
 import { onTestFinished } from 'vitest';
 import { type DiscoveryOptions, discoverImage, discoverKeys } from '../../../src/discovery/discover.js';
-import { createHttpClient, DEFAULT_HTTP_OPTIONS, type HttpOptions } from '../../../src/http/client.js';
+import { createHttpClient } from '../../../src/http/client.js';
+import { DEFAULT_HTTP_OPTIONS, type HttpOptions } from '../../../src/http/options.js';
 import { parseNameReference } from '../../../src/reference/name.js';
 import { createCertificate } from '../../support/certificates.js';
 import {

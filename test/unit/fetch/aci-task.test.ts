@@ -8,7 +8,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { EngineEvent } from '../../../src/events.js';
 import type { AciOutput } from '../../../src/fetch/aci-download.js';
 import type { AciArrival } from '../../../src/fetch/aci-task.js';
-import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/client.js';
+import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/options.js';
 import { keepPartialHash } from '../../../src/store/partial-record.js';
 import { type HashState, parsePartialRecord } from '../../../src/store/records.js';
 import { createSha512 } from '../../../wasm/sha512.js';

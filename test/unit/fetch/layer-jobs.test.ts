@@ -6,7 +6,7 @@ import type { EngineEvent } from '../../../src/events.js';
 import { createLayerJobs } from '../../../src/fetch/layer-jobs.js';
 import { createPermits } from '../../../src/fetch/permits.js';
 import type { LayerHandle, LayerSource, RegistryOrigin, SessionBase } from '../../../src/fetch/session.js';
-import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/client.js';
+import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/options.js';
 import { layerBlob } from '../../../src/store/layout.js';
 import { openStore } from '../../../src/store/store.js';
 import { createLazyRunner } from '../../../src/tasks/runner.js';

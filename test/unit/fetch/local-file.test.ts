@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { readLocalFile } from '../../../src/fetch/local-file.js';
 import { readPublicKeysFrom } from '../../../src/fetch/public-keys.js';
 import { readSignatureAt } from '../../../src/fetch/signature-file.js';
-import { createHttpClient, DEFAULT_HTTP_OPTIONS } from '../../../src/http/client.js';
+import { createHttpClient } from '../../../src/http/client.js';
+import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/options.js';
 import { runTool } from '../../support/process.js';
 import { tempDir } from '../../support/temp.js';
 

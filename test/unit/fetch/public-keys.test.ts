@@ -11,7 +11,8 @@ import {
   parseKeyLocation,
   readPublicKeysFrom,
 } from '../../../src/fetch/public-keys.js';
-import { createHttpClient, DEFAULT_HTTP_OPTIONS } from '../../../src/http/client.js';
+import { createHttpClient } from '../../../src/http/client.js';
+import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/options.js';
 import { KEYS_MAX_BYTES } from '../../../src/trust/read-keys.js';
 import { createSigningKey } from '../../support/images/keys.js';
 import type { DiscoverySite } from '../../support/servers/discovery-site.js';

@@ -3,7 +3,8 @@
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createHttpClient, DEFAULT_HTTP_OPTIONS } from '../../../src/http/client.js';
+import { createHttpClient } from '../../../src/http/client.js';
+import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/options.js';
 import { makeCertificate, QUIET, startClient, startServer, textOf } from './server.js';
 
 const STAGE = 'download';

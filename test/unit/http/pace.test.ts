@@ -65,13 +65,11 @@ describe('a host', () => {
 
   it('is held in other threads too', async () => {
     const memory = newPaceMemory();
-    const source = new URL('../../../src/http/pace.ts', import.meta.url).pathname;
-    expect(source).toMatch(/pace\.ts$/);
     // The clock is that of the machine: what a thread writes means the same in every other.
     const worker = new Worker(
       "const { workerData } = require('node:worker_threads');" +
         'const times = new BigInt64Array(workerData);' +
-        'times.fill(process.hrtime.bigint() / 1000n + 200_000n);',
+        'times.fill(process.hrtime.bigint() / 1000n + 60_000_000n);',
       { eval: true, workerData: memory },
     );
     await new Promise((resolve) => worker.once('exit', resolve));

@@ -8,12 +8,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import {
-  createHttpClient,
-  DEFAULT_HTTP_OPTIONS,
-  type HttpClient,
-  type HttpOptions,
-} from '../../../src/http/client.js';
+import { createHttpClient, type HttpClient } from '../../../src/http/client.js';
+import { DEFAULT_HTTP_OPTIONS, type HttpOptions } from '../../../src/http/options.js';
 
 export interface TestServer {
   /** `http://127.0.0.1:PORT` */

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Credential } from '../../../src/auth/credentials.js';
-import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/client.js';
+import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/options.js';
 import { fetchAciInto } from '../../support/aci-download.js';
 import { createCertificate } from '../../support/certificates.js';
 import { buildAci } from '../../support/images/aci.js';

@@ -7,7 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { EngineEvent } from '../../../src/events.js';
 import { lendConnections } from '../../../src/fetch/extra-connections.js';
 import { createPermits, type Permits } from '../../../src/fetch/permits.js';
-import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/client.js';
+import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/options.js';
 import { PART_BYTES } from '../../../src/http/part-plan.js';
 import type { FetchLayerOutput, TaskNote } from '../../../src/tasks/contract.js';
 import { newBlobCounters } from '../../../src/tasks/counters.js';
