@@ -147,6 +147,7 @@ function decodeOne(header: Buffer): TarEntry {
       found = entry;
     },
     data() {},
+    hole() {},
     entryEnd() {},
   }).push(header);
   if (found === undefined) throw new Error('a header of the store that holds no entry');

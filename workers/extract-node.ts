@@ -17,7 +17,7 @@ import {
 import { FetchError, storageError } from '../src/errors.js';
 import { type ByteString, displayPath, type TarEntry } from '../src/tar/entry.js';
 import { parentPath } from '../src/tar/path.js';
-import { writeFully } from './append-file.js';
+import { makeHole, writeFully } from './append-file.js';
 import type { ExtractSink } from './extract-sink.js';
 
 /** Metadata of directories is set at the end, for their content changes it. */
@@ -100,6 +100,11 @@ export function nodeSink(directory: string): ExtractSink {
       if (fd === undefined) return;
       writeFully(fd, chunk, chunk.length, position);
       position += chunk.length;
+    },
+    hole(sizeBytes) {
+      if (fd === undefined) return;
+      makeHole(fd, position, sizeBytes);
+      position += sizeBytes;
     },
     entryEnd() {
       const entry = current as TarEntry;

@@ -4,13 +4,15 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, constants } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { type ErrorCode, FetchError } from '../src/errors.js';
+import { type ErrorCode, FetchError, throwIfAborted } from '../src/errors.js';
 import { encodeHeader, endOfArchive } from '../src/tar/encode.js';
 import { type ByteString, paddedBytes } from '../src/tar/entry.js';
 import type { ExtractSink } from './extract-sink.js';
 
 const CANDIDATES = ['/usr/bin/tar', '/bin/tar', '/usr/local/bin/gtar', '/opt/homebrew/bin/gtar'];
 const MAX_STDERR_CHARS = 16 * 1024;
+const WRITE_BYTES = 1024 * 1024;
+const ZEROS = Buffer.alloc(64 * 1024);
 
 /** Absolute path of a GNU tar; undefined when the system has none. */
 export async function findSystemTar(): Promise<string | undefined> {
@@ -37,7 +39,13 @@ export function systemTarSink(program: string, directory: string): ExtractSink {
   const skipped = new Set<ByteString>();
   let isSkipped = false;
   let sizeBytes = 0;
-  let pending: Buffer[] = [];
+  /** A number: that many zeros. */
+  let pending: (Buffer | number)[] = [];
+
+  async function write(bytes: Buffer): Promise<void> {
+    if (!tar.stdin?.write(bytes))
+      await Promise.race([once(tar.stdin as NodeJS.WritableStream, 'drain'), exited]);
+  }
 
   return {
     entry(entry) {
@@ -50,19 +58,23 @@ export function systemTarSink(program: string, directory: string): ExtractSink {
     data(chunk) {
       pending.push(chunk);
     },
+    hole(sizeBytes) {
+      pending.push(sizeBytes);
+    },
     entryEnd() {
       const padding = paddedBytes(sizeBytes) - sizeBytes;
       if (padding > 0) pending.push(Buffer.alloc(padding));
     },
-    async drained() {
-      if (pending.length === 0) return;
-      const bytes = Buffer.concat(pending);
+    async drained(signal) {
+      const pieces = pending;
       pending = [];
-      if (!tar.stdin?.write(bytes))
-        await Promise.race([once(tar.stdin as NodeJS.WritableStream, 'drain'), exited]);
+      for (const bytes of joined(pieces)) {
+        throwIfAborted(signal);
+        await write(bytes);
+      }
     },
     async finish() {
-      tar.stdin?.end(Buffer.concat([...pending, endOfArchive()]));
+      tar.stdin?.end(endOfArchive());
       await exited;
       if (isRoot) return [];
       return [
@@ -75,6 +87,27 @@ export function systemTarSink(program: string, directory: string): ExtractSink {
       await exited.catch(() => undefined);
     },
   };
+}
+
+/** The bytes of `pieces` in buffers of about a mebibyte, however large the holes are. */
+function* joined(pieces: readonly (Buffer | number)[]): Generator<Buffer> {
+  let buffers: Buffer[] = [];
+  let sizeBytes = 0;
+  for (const piece of pieces) {
+    for (const bytes of typeof piece === 'number' ? zeros(piece) : [piece]) {
+      buffers.push(bytes);
+      sizeBytes += bytes.length;
+      if (sizeBytes < WRITE_BYTES) continue;
+      yield Buffer.concat(buffers);
+      buffers = [];
+      sizeBytes = 0;
+    }
+  }
+  if (sizeBytes > 0) yield Buffer.concat(buffers);
+}
+
+function* zeros(sizeBytes: number): Generator<Buffer> {
+  for (let left = sizeBytes; left > 0; left -= ZEROS.length) yield ZEROS.subarray(0, left);
 }
 
 function tarArguments(directory: string, isRoot: boolean): string[] {

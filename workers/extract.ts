@@ -37,6 +37,9 @@ export const extract: TaskHandler<'extract'> = async (input, context) => {
     data(chunk) {
       if (!isSkipped) sink.data(chunk);
     },
+    hole(sizeBytes) {
+      if (!isSkipped) sink.hole(sizeBytes);
+    },
     entryEnd() {
       if (!isSkipped) sink.entryEnd();
     },
@@ -46,7 +49,7 @@ export const extract: TaskHandler<'extract'> = async (input, context) => {
       throwIfAborted(context.signal);
       hash.update(chunk);
       parser.push(chunk);
-      await sink.drained();
+      await sink.drained(context.signal);
     }
     parser.end();
     if (`sha512-${hash.digestHex()}` !== input.id) throw imageDamaged(input.id);

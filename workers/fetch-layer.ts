@@ -226,6 +226,7 @@ function openOutput({ tarFile, indexFile, counters: memory }: FetchLayerInput) {
   });
   const converter = createLayerConverter({
     write: (bytes) => tar.write(bytes),
+    hole: (sizeBytes) => tar.zeros(sizeBytes),
     index: (entry) => index.write(Buffer.from(formatIndexLine(entry))),
   });
   return {

@@ -48,6 +48,9 @@ export function createAciInspector(): AciInspector {
     data(chunk) {
       if (inManifest) chunks.push(Buffer.from(chunk));
     },
+    hole(sizeBytes) {
+      if (inManifest) chunks.push(Buffer.alloc(sizeBytes));
+    },
     entryEnd() {
       inManifest = false;
     },

@@ -10,6 +10,8 @@ import { parseWhiteout, ROOTFS } from './layer-path.js';
 export interface LayerOutput {
   /** The next bytes of the converted layer; a view that is only good during the call. */
   write(bytes: Buffer): void;
+  /** The next bytes are zeros. */
+  hole(sizeBytes: number): void;
   /** An entry whose headers were just written; its content follows. */
   index(entry: IndexEntry): void;
 }
@@ -74,6 +76,11 @@ export function createLayerConverter(output: LayerOutput): TarParser {
     entry,
     data(chunk) {
       if (!skipContent) write(chunk);
+    },
+    hole(sizeBytes) {
+      if (skipContent) return;
+      output.hole(sizeBytes);
+      offset += sizeBytes;
     },
     entryEnd() {
       if (padding > 0) write(ZEROS.subarray(0, padding));

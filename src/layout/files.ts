@@ -82,6 +82,7 @@ async function readMembers(
       found = entry;
     },
     data() {},
+    hole() {},
     entryEnd() {},
   });
   const buffer = Buffer.alloc(READ_BYTES);

@@ -9,7 +9,7 @@ import {
   checkHoles,
   continuedTable,
   createDataMapReader,
-  createSparseFiller,
+  createSparseReader,
   type SparseFacts,
   type SparsePiece,
   sparseFacts,
@@ -20,6 +20,8 @@ export interface TarHandler {
   entry(entry: TarEntry): void;
   /** The next bytes of the entry's content: a view that is only good during the call. */
   data(chunk: Buffer): void;
+  /** The next bytes of the content are that many zeros: a hole of a sparse file, which may be of any size. */
+  hole(sizeBytes: number): void;
   /** The content is complete; called for every entry. */
   entryEnd(): void;
 }
@@ -64,7 +66,7 @@ export function createTarParser(handler: TarHandler): TarParser {
   let extensions: Extensions = { pax: new Map() };
   let sparse: SparseEntry | undefined;
   let mapReader = createDataMapReader();
-  let filler: ReturnType<typeof createSparseFiller> | undefined;
+  let pieceReader: ReturnType<typeof createSparseReader> | undefined;
   /** Of all sparse files so far. */
   let holeBytes = 0;
 
@@ -114,25 +116,25 @@ export function createTarParser(handler: TarHandler): TarParser {
     else if (map.in === 'data') {
       mapReader = createDataMapReader();
       state = 'dataMap';
-    } else beginFilling(sparse, entry.sizeBytes);
+    } else beginPieces(sparse, entry.sizeBytes);
   }
 
   function takeGnuMap(block: Buffer, current: SparseEntry): void {
     const { pieces, isContinued } = continuedTable(block);
     current.pieces.push(...pieces);
     checkCount(current.pieces.length);
-    if (!isContinued) beginFilling(current, current.entry.sizeBytes);
+    if (!isContinued) beginPieces(current, current.entry.sizeBytes);
   }
 
   function takeDataMap(block: Buffer, current: SparseEntry): void {
     const pieces = mapReader.push(block);
     const storedBytes = current.entry.sizeBytes - mapReader.sizeBytes();
     if (storedBytes < 0) throw invalid('a sparse file without its map');
-    if (pieces !== undefined) beginFilling({ ...current, pieces: [...pieces] }, storedBytes);
+    if (pieces !== undefined) beginPieces({ ...current, pieces: [...pieces] }, storedBytes);
   }
 
-  function beginFilling({ entry, realBytes, pieces }: SparseEntry, storedBytes: number): void {
-    filler = createSparseFiller(pieces, storedBytes, realBytes, handler.data);
+  function beginPieces({ entry, realBytes, pieces }: SparseEntry, storedBytes: number): void {
+    pieceReader = createSparseReader(pieces, storedBytes, realBytes, handler);
     holeBytes += realBytes - storedBytes;
     checkHoles(holeBytes, position + storedBytes);
     sparse = undefined;
@@ -148,8 +150,8 @@ export function createTarParser(handler: TarHandler): TarParser {
   }
 
   function endContent(): void {
-    filler?.end();
-    filler = undefined;
+    pieceReader?.end();
+    pieceReader = undefined;
     handler.entryEnd();
     remaining = padding;
     state = padding > 0 ? 'padding' : 'header';
@@ -164,8 +166,8 @@ export function createTarParser(handler: TarHandler): TarParser {
         takeBlock(chunk, from, at);
       } else if (state === 'content') {
         remaining -= at - from;
-        if (filler === undefined) handler.data(chunk.subarray(from, at));
-        else filler.push(chunk.subarray(from, at));
+        if (pieceReader === undefined) handler.data(chunk.subarray(from, at));
+        else pieceReader.push(chunk.subarray(from, at));
         if (remaining === 0) endContent();
       } else if (state === 'padding') {
         remaining -= at - from;
@@ -178,7 +180,7 @@ export function createTarParser(handler: TarHandler): TarParser {
   }
 
   function skipContent(): number {
-    if (state !== 'content' || filler !== undefined) return 0;
+    if (state !== 'content' || pieceReader !== undefined) return 0;
     const skipped = remaining + padding;
     position += skipped;
     padding = 0;

@@ -1,4 +1,4 @@
-/** Sparse files: reads where their stored pieces lie, and fills the holes between them with zeros. */
+/** Sparse files: reads where their stored pieces lie, and tells them apart from the holes between them. */
 
 import { FetchError } from '../errors.js';
 import { number } from './decode.js';
@@ -105,7 +105,6 @@ export function createDataMapReader() {
 /** Holes beyond this and {@link MAX_RATIO} times the stored bytes are a bomb; the same rule as for compression. */
 const ALWAYS_ALLOWED_BYTES = 1024 * 1024 * 1024;
 const MAX_RATIO = 1100;
-const ZEROS = Buffer.alloc(64 * 1024);
 
 /**
  * The same for all sparse files of an archive together, of which a header alone could else be a GiB each.
@@ -118,11 +117,11 @@ export function checkHoles(holeBytes: number, archiveBytes: number): void {
 }
 
 /** @throws FetchError ERR_TAR_INVALID for pieces that overlap or do not fit, ERR_LIMIT for a bomb */
-export function createSparseFiller(
+export function createSparseReader(
   pieces: readonly SparsePiece[],
   storedBytes: number,
   realBytes: number,
-  emit: (chunk: Buffer) => void,
+  handler: { data(chunk: Buffer): void; hole(sizeBytes: number): void },
 ) {
   let end = 0;
   let total = 0;
@@ -139,25 +138,24 @@ export function createSparseFiller(
   let next = 0;
   let position = 0;
 
-  function zerosTo(offset: number): void {
-    for (; position < offset; position += Math.min(ZEROS.length, offset - position)) {
-      emit(ZEROS.subarray(0, Math.min(ZEROS.length, offset - position)));
-    }
+  function holeTo(offset: number): void {
+    if (offset > position) handler.hole(offset - position);
+    position = Math.max(position, offset);
   }
 
   return {
     push(chunk: Buffer): void {
       for (let at = 0; at < chunk.length; ) {
         const piece = pieces[next] as SparsePiece;
-        zerosTo(piece.offset);
+        holeTo(piece.offset);
         const take = Math.min(chunk.length - at, piece.offset + piece.sizeBytes - position);
-        if (take > 0) emit(chunk.subarray(at, at + take));
+        if (take > 0) handler.data(chunk.subarray(at, at + take));
         at += take;
         position += take;
         if (position === piece.offset + piece.sizeBytes) next += 1;
       }
     },
-    end: () => zerosTo(realBytes),
+    end: () => holeTo(realBytes),
   };
 }
 

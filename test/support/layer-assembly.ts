@@ -43,6 +43,7 @@ export function convertLayer(layer: readonly NamedEntry[]): ConvertedLayer {
   const entries: IndexEntry[] = [];
   const converter = createLayerConverter({
     write: (bytes) => void chunks.push(Buffer.from(bytes)),
+    hole: (sizeBytes) => void chunks.push(Buffer.alloc(sizeBytes)),
     index: (entry) => void entries.push(entry),
   });
   converter.push(buildTar(layer));

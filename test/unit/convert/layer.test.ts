@@ -18,6 +18,7 @@ function convert(layer: Buffer, pieceBytes = layer.length): Converted {
   const index: IndexEntry[] = [];
   const converter = createLayerConverter({
     write: (bytes) => void chunks.push(Buffer.from(bytes)),
+    hole: (sizeBytes) => void chunks.push(Buffer.alloc(sizeBytes)),
     index: (entry) => void index.push(entry),
   });
   for (let at = 0; at < layer.length; at += pieceBytes) {

@@ -17,7 +17,9 @@ const file = (fields: Partial<TarEntry>): TarEntry => makeEntry({ path: 'f', typ
 /** Through the headers alone, so that sizes need no content. */
 function decodeHeaders(bytes: Buffer): TarEntry[] {
   const entries: TarEntry[] = [];
-  createTarParser({ entry: (entry) => void entries.push(entry), data() {}, entryEnd() {} }).push(bytes);
+  createTarParser({ entry: (entry) => void entries.push(entry), data() {}, hole() {}, entryEnd() {} }).push(
+    bytes,
+  );
   return entries;
 }
 

@@ -29,6 +29,10 @@ export function tryReadTar(archive: Buffer, pieceBytes: readonly number[] = [arc
       if (chunk.length === 0) throw new Error('an empty piece of content');
       entries.at(-1)?.chunks.push(Buffer.from(chunk));
     },
+    hole(sizeBytes) {
+      if (sizeBytes <= 0) throw new Error('an empty hole');
+      entries.at(-1)?.chunks.push(Buffer.alloc(sizeBytes));
+    },
     entryEnd() {
       const last = entries.at(-1);
       if (last === undefined || last.isComplete) throw new Error('an end without an entry');

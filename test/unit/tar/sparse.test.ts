@@ -173,14 +173,39 @@ describe('the map of a sparse file', () => {
     let sizeBytes = 0;
     const parser = createTarParser({
       entry() {},
-      data: (chunk) => {
-        sizeBytes += chunk.length;
+      data() {},
+      hole: (holeBytes) => {
+        sizeBytes += holeBytes;
       },
       entryEnd() {},
     });
     parser.push(file);
     expect(() => parser.push(file)).toThrow(expect.objectContaining({ code: 'ERR_LIMIT' }));
     expect(sizeBytes).toBe(900 * MIB);
+  });
+
+  it('is handed out hole by hole, whatever their sizes are', () => {
+    const holes: number[] = [];
+    const parser = createTarParser({
+      entry() {},
+      data() {},
+      hole: (sizeBytes) => void holes.push(sizeBytes),
+      entryEnd() {},
+    });
+    parser.push(
+      buildTar([
+        gnu(
+          [
+            [1, 2],
+            [500 * MIB, 1],
+          ],
+          900 * MIB,
+          'abc',
+        ),
+      ]),
+    );
+    parser.end();
+    expect(holes).toEqual([1, 500 * MIB - 3, 400 * MIB - 1]);
   });
 
   it('is refused where the archive ends in it', () => {

@@ -1,6 +1,6 @@
 /** A file that a task appends to. */
 
-import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { appendFile, writeFully } from '../../../workers/append-file.js';
@@ -29,6 +29,44 @@ describe('a file that is appended to', () => {
     expect(readFileSync(path).equals(whole)).toBe(true);
     expect(sizes.at(-1)).toBe(whole.length);
     expect([...sizes].sort((a, b) => a - b)).toEqual(sizes);
+    closeSync(fd);
+  });
+
+  it('has zeros where they were asked for, and holes where they are many', () => {
+    const path = join(tempDir(), 'a');
+    writeFileSync(path, Buffer.alloc(3 * MIB, 1));
+    const fd = openSync(path, 'r+');
+    const sizes: number[] = [];
+    const file = appendFile(fd, (sizeBytes) => void sizes.push(sizeBytes));
+    for (const [text, zeros] of [
+      ['a', 1],
+      ['b', 64 * 1024 - 1],
+      ['c', 64 * 1024],
+      ['d', 5 * MIB],
+    ] as const) {
+      file.write(Buffer.from(text));
+      file.zeros(zeros);
+    }
+    file.write(Buffer.from('e'));
+    file.zeros(2 ** 36);
+    file.flush();
+    const sizeBytes = 5 * MIB + 128 * 1024 + 5 + 2 ** 36;
+    const { size, blocks } = statSync(path);
+    expect([size, sizes.at(-1)]).toEqual([sizeBytes, sizeBytes]);
+    expect(blocks * 512).toBeLessThan(3 * MIB);
+    const start = Buffer.alloc(6 * MIB, 0xee);
+    readSync(fd, start, 0, start.length, 0);
+    const expected = Buffer.alloc(6 * MIB);
+    for (const [at, text] of [
+      [0, 'a'],
+      [2, 'b'],
+      [64 * 1024 + 2, 'c'],
+      [128 * 1024 + 3, 'd'],
+      [5 * MIB + 128 * 1024 + 4, 'e'],
+    ] as const) {
+      expected.write(text, at);
+    }
+    expect(start.equals(expected)).toBe(true);
     closeSync(fd);
   });
 

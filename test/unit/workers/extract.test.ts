@@ -1,9 +1,10 @@
 /** Unpacking an image: both ways give the tree that GNU tar gives, and neither writes outside of the folder. */
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { makeEntry } from '../../../src/tar/entry.js';
 import { createTarParser } from '../../../src/tar/parser.js';
 import { normalizePath } from '../../../src/tar/path.js';
 import { nodeSink } from '../../../workers/extract-node.js';
@@ -74,10 +75,11 @@ async function extractThrough(sink: ExtractSink, archive: Buffer): Promise<strin
         linkPath: entry.type === 'hardlink' ? normalizePath(entry.linkPath) : entry.linkPath,
       }),
     data: (chunk) => sink.data(Buffer.from(chunk)),
+    hole: (sizeBytes) => sink.hole(sizeBytes),
     entryEnd: () => sink.entryEnd(),
   });
   parser.push(archive);
-  await sink.drained();
+  await sink.drained(NEVER);
   return sink.finish();
 }
 
@@ -146,6 +148,34 @@ describe.each(SINKS)('unpacking with %s', (name, sinkFor) => {
     const trees = [await describeTree(expected), await describeTree(directory)] as const;
     expect(diffTrees(...trees, { ignore: IMPLIED })).toEqual([]);
     expect(notKept.length).toBe(isRoot() ? 0 : 1);
+  });
+
+  it('fills the holes of sparse files with zeros', async () => {
+    const directory = tempDir('extract-');
+    const pax = { 'GNU.sparse.size': '3000000', 'GNU.sparse.map': '0,1,2000000,2' };
+    await extractThrough(
+      sinkFor(directory),
+      buildTar([
+        { path: 'f', pax, data: 'abc' },
+        { path: 'g', data: 'd' },
+      ]),
+    );
+    const expected = Buffer.alloc(3_000_000);
+    expected.write('a');
+    expected.write('bc', 2_000_000);
+    expect(readFileSync(join(directory, 'f')).equals(expected)).toBe(true);
+    expect(readFileSync(join(directory, 'g'), 'utf8')).toBe('d');
+  });
+
+  it('ends soon after an abort in the middle of a large hole', async () => {
+    const sink = sinkFor(tempDir('extract-'));
+    const sizeBytes = 2 ** 40;
+    sink.entry(makeEntry({ path: 'f', type: 'file', sizeBytes }));
+    sink.hole(sizeBytes);
+    // Where a hole takes no time there is no middle.
+    const outcome = await sink.drained(AbortSignal.timeout(20)).catch((error: unknown) => error);
+    if (outcome !== undefined) expect(outcome).toMatchObject({ code: 'ERR_ABORTED' });
+    await sink.abort();
   });
 
   it('writes nothing through links that lead out of the folder', async () => {

@@ -1,7 +1,7 @@
 /** Downloading a layer, checking it and converting it, in one task. */
 
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -89,6 +89,18 @@ describe('fetchLayer', () => {
     expect(await setup.run()).toEqual({ downloadedBytes: LAYER.length, resumedBytes: 0 });
     expectConverted(setup);
     expect(setup.notes).toEqual([{ note: 'opened', sizeBytes: LAYER.length, resumedBytes: 0 }]);
+  });
+
+  it('leaves the holes of a sparse file what they are', async () => {
+    const realBytes = 800 * 1024 * 1024;
+    const sparse = { pax: { 'GNU.sparse.size': String(realBytes), 'GNU.sparse.map': '0,1' }, data: 'x' };
+    const setup = await setUp(gzipSync(buildTar([{ path: 'lastlog', ...sparse }, { path: 'after' }])));
+    await setup.run();
+    const { size, blocks } = statSync(setup.input.tarFile);
+    expect(size).toBe(512 + realBytes + 512);
+    expect(blocks * 512).toBeLessThan(1024 * 1024);
+    expect(blobCounters(setup.input.counters).read('tarBytes')).toBe(size);
+    expect(readFileSync(setup.input.indexFile, 'utf8')).toContain(`["f","after",${512 + realBytes},512,0]`);
   });
 
   it('takes a digest of sha512, and a layer that is not compressed', async () => {
