@@ -131,7 +131,9 @@ export async function commitAci(
   const known = await store.readWholeImage(id);
   // Without a check nothing is learned of what was checked before.
   const { verified, signers } = insecure.image && known !== undefined ? known : admission;
-  const kept = insecure.image && known?.signed !== undefined ? known.signed : signed;
+  // A signature that the user named is the image's own only where it was found to be.
+  const isItsOwn = !insecure.image && (request.signature === undefined || verified);
+  const kept = isItsOwn ? signed : (known?.signed ?? { hashes: signed.hashes });
   await store.commitAci(id, aciFile);
   const { offset, sizeBytes: manifestBytes } = output.manifest;
   const record: ImageRecord = {

@@ -4,33 +4,36 @@ import { rm } from 'node:fs/promises';
 import { FetchError } from '../errors.js';
 import { cachedAnswerOf, isFresh, refresh } from '../http/freshness.js';
 import { removeIfFull, removePartial } from '../store/files.js';
-import type { RemoteRecord, SignedRecord } from '../store/records.js';
+import type { RemoteRecord } from '../store/records.js';
 import type { ImageFacts } from '../store/store.js';
 import { hashesToKeep } from '../trust/check.js';
 import type { ContentHashRequest } from '../trust/signature.js';
 import { DEFERRED_HASHES } from '../trust/signature.js';
 import type { FileReference, UrlReference } from '../types.js';
+import {
+  type Asked,
+  foundIfAdmitted,
+  foundUnchanged,
+  type Remembered,
+  remembered,
+  signedRecord,
+} from './aci-record.js';
 import { commitAci, runFetchAci } from './aci-task.js';
-import { type Admission, admit, checkExpected, type Expected, tellAdmission } from './admission.js';
+import { admit } from './admission.js';
 import type { CompleteRequest, Found, Session } from './session.js';
 import {
   readDeferredSignature,
-  readSignatureAt,
   readSignatureFile,
   type SignatureFile,
   type SignaturePlace,
   signatureUrlOf,
 } from './signature-file.js';
 import { sourceOf, urlKey } from './source.js';
-import { foundInStore } from './stored.js';
 
 /** Where an ACI is, and what it must be. */
-export interface AciOrigin {
-  /** The argument. */
-  readonly image: string;
+export interface AciOrigin extends Asked {
   readonly url: string;
   readonly signature: SignaturePlace;
-  readonly expected?: Expected | undefined;
   /** It was asked for without a version. */
   readonly latest: boolean;
 }
@@ -149,9 +152,7 @@ async function download(
         { ...remote, checkedAt: new Date(now).toISOString(), cached },
         session.lease,
       );
-      const signed =
-        signature === undefined ? known.signed : signedRecord(signature, known.signed?.hashes ?? []);
-      const found = await foundIfAdmitted(session, downloading, { ...known, signed }, request, signal);
+      const found = await foundUnchanged(session, downloading, { known, signature }, request);
       // What was kept of it does not tell whether this signature is of it: all of it has to come again.
       return found ?? (await download(session, again, request, signal));
     }
@@ -187,62 +188,6 @@ async function refuseEarly(
   await admit(session, { image, name: expected.name, signed, requireSignature });
 }
 
-/** The answer of the store; undefined when it does not have what is needed to admit the image. */
-export async function foundIfAdmitted(
-  session: Session,
-  { image, expected }: Pick<AciOrigin, 'image' | 'expected'>,
-  known: ImageFacts,
-  request: CompleteRequest,
-  signal: AbortSignal,
-): Promise<Found | undefined> {
-  checkExpected(expected, known);
-  const { requireSignature, pullPolicy } = request;
-  const { name } = known;
-  const signed = await signedNow(session, known, request, signal);
-  let admission: Admission | undefined;
-  try {
-    admission = await admit(session, { image, name, signed, requireSignature });
-  } catch (error) {
-    // The remote may have a signature that was not there, or not wanted, at the time.
-    if (signed.signature === undefined && pullPolicy !== 'never') return undefined;
-    throw error;
-  }
-  if (admission === undefined) return undefined;
-  tellAdmission(session, { image, name }, admission);
-  const { verified, signers } = session.insecure.image ? known : admission;
-  const { lastUsedAt: _, ...record } = { ...known, verified, signers, signed };
-  if (verified !== known.verified || signed.signature !== known.signed?.signature) {
-    await session.store.updateImage(record, session.lease);
-  }
-  return foundInStore(session.store, record);
-}
-
-/** What was kept of a stored image, with the signature that the user names in place of its own. */
-async function signedNow(
-  { insecure }: Session,
-  { signed = { hashes: [] } }: ImageFacts,
-  { signature: path }: CompleteRequest,
-  signal: AbortSignal,
-): Promise<SignedRecord> {
-  if (path === undefined || insecure.image) return signed;
-  return signedRecord(await readSignatureAt({ path, isOptional: false }, signal), signed.hashes);
-}
-
-interface Remembered {
-  readonly remote?: RemoteRecord | undefined;
-  readonly known?: ImageFacts | undefined;
-}
-
-async function remembered(
-  { store }: Session,
-  key: string,
-  { noStore }: CompleteRequest,
-): Promise<Remembered> {
-  if (noStore) return {};
-  const remote = await store.readRemote(key);
-  return { remote, known: remote === undefined ? undefined : await store.readWholeImage(remote.id) };
-}
-
 function placeOf({ signature }: CompleteRequest, beside: SignaturePlace): SignaturePlace {
   return signature === undefined ? beside : { kind: 'file', path: signature, isOptional: false };
 }
@@ -269,11 +214,6 @@ async function completeSignature(
 async function hashesFor(signature: SignatureFile | undefined): Promise<readonly ContentHashRequest[]> {
   if (signature === 'deferred') return DEFERRED_HASHES;
   return signature === undefined || signature === 'absent' ? [] : hashesToKeep(signature.bytes);
-}
-
-function signedRecord(signature: SignatureFile | undefined, hashes: SignedRecord['hashes']): SignedRecord {
-  const isThere = typeof signature === 'object';
-  return isThere ? { signature: signature.bytes.toString('base64'), hashes } : { hashes };
 }
 
 function tellStart({ insecure, emit }: Session, image: string, source: string): void {

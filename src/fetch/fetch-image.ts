@@ -45,7 +45,7 @@ async function fetchById(
   const known = await findImage(session.store, reference);
   if (!request.requireSignature) return foundInStore(session.store, known);
   const { image } = reference;
-  const { foundIfAdmitted } = await import('./aci.js');
+  const { foundIfAdmitted } = await import('./aci-record.js');
   const found = await foundIfAdmitted(session, { image }, known, { ...request, pullPolicy: 'never' }, signal);
   if (found !== undefined) return found;
   throw new FetchError(
