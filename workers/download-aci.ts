@@ -1,14 +1,14 @@
 /** The task that downloads an ACI into a file that a reader follows: conditionally, in parts, going on with what is there. */
 
 import { FetchError, toFetchError } from '../src/errors.js';
-import type { HttpResponse } from '../src/http/client.js';
+import { type HttpResponse, takesUnauthenticated } from '../src/http/client.js';
 import { statusError } from '../src/http/errors.js';
 import { type CacheHeaders, cacheHeadersOf, conditionalHeaders } from '../src/http/freshness.js';
 import { totalOf } from '../src/http/part-plan.js';
 import { checkPartial } from '../src/http/range.js';
 import { redactUrl } from '../src/http/redact.js';
 import { withRetry } from '../src/http/retry.js';
-import type { DownloadAciOutput, TaskHandler } from '../src/tasks/contract.js';
+import type { TaskHandler } from '../src/tasks/contract.js';
 import { blobCounters } from '../src/tasks/counters.js';
 import { extraConnections } from './extra-connections.js';
 import { fillFile, type OpenedSpan, type SpanRequest } from './fill-file.js';
@@ -33,12 +33,19 @@ export const downloadAci: TaskHandler<'downloadAci'> = async (input, context) =>
   let downloadedBytes = 0;
   let headers: CacheHeaders | undefined;
   let isUnchanged = false;
+  let isAuthenticated = true;
 
   const retrying = <T>(run: () => Promise<T>): Promise<T> => withRetry(run, retryOptions(request, context));
 
   async function ask(extra: Record<string, string>, signal: AbortSignal): Promise<HttpResponse> {
     const { url, authorization, credential } = request;
-    return client.request(url, { headers: extra, authorization, credential, stage: 'download' }, signal);
+    const asked = { headers: extra, authorization, credential, stage: 'download' } as const;
+    const response = await client.request(url, asked, signal);
+    if (!response.isAuthenticated) {
+      isAuthenticated = false;
+      partial.noteUnauthenticated();
+    }
+    return response;
   }
 
   async function open(span: SpanRequest, signal: AbortSignal): Promise<OpenedSpan> {
@@ -64,7 +71,7 @@ export const downloadAci: TaskHandler<'downloadAci'> = async (input, context) =>
     if (isUnchanged) return 0;
     if (response.status !== 200) throw statusError(response, what, 'download');
     noteRanges(request.url, response, false);
-    partial.begin(factsOf(response.headers));
+    partial.begin({ ...factsOf(response.headers), isAuthenticated });
     return 0;
   }
 
@@ -103,6 +110,12 @@ export const downloadAci: TaskHandler<'downloadAci'> = async (input, context) =>
     counters.publish();
   }
 
+  /** An image without a signature is what its connections are: bytes of others would pass for the host's. */
+  function mayGoOn(): boolean {
+    const isOfHost = partial.received().length === 0 || partial.facts()?.isAuthenticated === true;
+    return isOfHost || takesUnauthenticated(request.url, request.http);
+  }
+
   /** Whether all of it is here since an earlier run, and still what the server has. */
   async function isComplete(): Promise<boolean> {
     const facts = partial.facts();
@@ -120,6 +133,7 @@ export const downloadAci: TaskHandler<'downloadAci'> = async (input, context) =>
     if ((partial.received().at(-1)?.end ?? 0) > (partial.facts()?.totalBytes ?? Number.POSITIVE_INFINITY)) {
       throw new ContentChanged(what);
     }
+    if (!mayGoOn()) throw new ContentChanged(what);
     if (await isComplete()) return;
     downloadedBytes += await fillFile({
       file: partial,
@@ -159,14 +173,14 @@ export const downloadAci: TaskHandler<'downloadAci'> = async (input, context) =>
     await downloadCurrent();
     if (isUnchanged) {
       partial.remove();
-      return { status: 'unchanged', headers: headers ?? {} };
+      return { status: 'unchanged', headers: headers ?? {}, isAuthenticated };
     }
     publish();
     counters.setState('complete');
     // A 304 or a 206 need not repeat the validators of the 200 before it.
-    const { etag, lastModified } = partial.facts() ?? {};
+    const { etag, lastModified, isAuthenticated: isAllOfHost = false } = partial.facts() ?? {};
     const known = { etag, 'last-modified': lastModified, ...headers };
-    return { status: 'downloaded', downloadedBytes, headers: known } satisfies DownloadAciOutput;
+    return { status: 'downloaded', downloadedBytes, headers: known, isAuthenticated: isAllOfHost };
   } catch (error) {
     // After a 404 there is nothing to go on with.
     if (partial.received().length === 0) partial.remove();

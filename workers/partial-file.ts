@@ -33,7 +33,7 @@ export interface ReadableBytes {
 }
 
 /** What the bytes are of, as far as the server told it. */
-export type PartialFacts = Pick<PartialRecord, 'etag' | 'lastModified' | 'totalBytes'>;
+export type PartialFacts = Pick<PartialRecord, 'etag' | 'lastModified' | 'totalBytes' | 'isAuthenticated'>;
 
 /** Its size is that of the part from the beginning on that has no gap. */
 export interface PartialFile extends ReadableBytes {
@@ -41,6 +41,8 @@ export interface PartialFile extends ReadableBytes {
   facts(): PartialFacts | undefined;
   /** Begins again from nothing, with what this is of. */
   begin(facts: PartialFacts | undefined): void;
+  /** What is written from now on may be from anybody; noted at once. */
+  noteUnauthenticated(): void;
   received(): readonly Span[];
   /** Bytes that are there already stay as they are: a reader may have hashed them. */
   write(chunk: Buffer, at: number): void;
@@ -118,11 +120,12 @@ export function openPartialFile(path: string): PartialFile {
   let isInOrder = prefixEnd(received) === (received.at(-1)?.end ?? 0);
 
   function writeRecord(): void {
-    const { etag, lastModified, totalBytes } = record ?? {};
+    const { etag, lastModified, totalBytes, isAuthenticated } = record ?? {};
     record = {
       etag,
       lastModified,
       totalBytes,
+      isAuthenticated,
       bootId: bootId(),
       received: isInOrder ? undefined : received,
       synced,
@@ -138,12 +141,17 @@ export function openPartialFile(path: string): PartialFile {
   return {
     size: () => prefixEnd(received),
     facts: () => record,
-    begin({ etag, lastModified, totalBytes } = {}) {
+    begin({ etag, lastModified, totalBytes, isAuthenticated } = {}) {
       attempt(() => ftruncateSync(fd, 0));
       received = [];
       synced = [];
       isInOrder = true;
-      record = { etag, lastModified, totalBytes };
+      record = { etag, lastModified, totalBytes, isAuthenticated };
+      writeRecord();
+    },
+    noteUnauthenticated() {
+      if (record?.isAuthenticated !== true) return;
+      record = { ...record, isAuthenticated: false };
       writeRecord();
     },
     received: () => received,

@@ -24,6 +24,7 @@ export type AciOutput =
       readonly downloadedBytes: number;
       /** Empty for a file. */
       readonly headers: CacheHeaders;
+      readonly isAuthenticated: boolean;
     });
 
 export type OnNote = (note: TaskNote) => void;

@@ -1,8 +1,10 @@
 /** What the store has of an ACI, and whether it may be used again: by the keys of now, its signature and what was asked for. */
 
 import { isFetchError } from '../errors.js';
+import { takesUnauthenticated } from '../http/client.js';
 import type { RemoteRecord, SignedRecord } from '../store/records.js';
 import type { ImageFacts } from '../store/store.js';
+import type { UrlReference } from '../types.js';
 import {
   type Admission,
   admit,
@@ -13,22 +15,25 @@ import {
 } from './admission.js';
 import type { CompleteRequest, Found, Session } from './session.js';
 import { readSignatureAt, type SignatureFile } from './signature-file.js';
+import { urlKey } from './source.js';
 import { foundInStore } from './stored.js';
 
-/** What a URL was the last time. */
+/** What a URL was the last time, as far as this fetch may rely on it. */
 export interface Remembered {
   readonly remote?: RemoteRecord | undefined;
   readonly known?: ImageFacts | undefined;
 }
 
 export async function remembered(
-  { store }: Session,
-  key: string,
+  { store, httpOptions }: Session,
+  reference: UrlReference,
   { noStore }: CompleteRequest,
 ): Promise<Remembered> {
-  if (noStore) return {};
-  const remote = await store.readRemote(key);
-  return { remote, known: remote === undefined ? undefined : await store.readWholeImage(remote.id) };
+  const remote = noStore ? undefined : await store.readRemote(urlKey(reference));
+  if (remote === undefined) return {};
+  const known = await store.readWholeImage(remote.id);
+  const isGoodEnough = remote.isAuthenticated || takesUnauthenticated(reference.url, httpOptions);
+  return { remote: isGoodEnough ? remote : { ...remote, cached: undefined }, known };
 }
 
 /** What was asked for. */

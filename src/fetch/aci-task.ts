@@ -82,7 +82,7 @@ async function readLocal(
   onNote: OnNote,
 ): Promise<AciOutput> {
   const facts = await runner.run('readAci', input, { signal, onNote });
-  return { status: 'fetched', ...facts, downloadedBytes: 0, headers: {} };
+  return { status: 'fetched', ...facts, downloadedBytes: 0, headers: {}, isAuthenticated: false };
 }
 
 /** Where credentials go, for who has none or wrong ones. */

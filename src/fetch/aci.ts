@@ -87,7 +87,7 @@ export async function fetchRemoteAci(
   const reference = { kind: 'url', image, url } as const;
   const key = urlKey(reference);
   const source = sourceOf(reference);
-  const { remote, known } = await remembered(session, key, request);
+  const { remote, known } = await remembered(session, reference, request);
   const mayAnswer = request.pullPolicy !== 'update' || (remote?.cached && isFresh(remote.cached, Date.now()));
   if (known !== undefined && mayAnswer) {
     const found = await foundIfAdmitted(session, origin, known, request, signal);
@@ -100,7 +100,7 @@ export async function fetchRemoteAci(
   const lock = await store.lock(`url ${key}`, signal);
   try {
     if (request.noStore) await removePartial(store.layout.partialFile(key));
-    const current = await remembered(session, key, request);
+    const current = await remembered(session, reference, request);
     return await download(session, { ...origin, key, source, ...current }, request, signal);
   } catch (error) {
     await removeIfFull(store.layout.partialFile(key), error);
@@ -141,15 +141,16 @@ async function download(
   const { output, aciFile } = await runFetchAci(session, { image, source }, input, signal);
   try {
     const now = Date.now();
+    const { isAuthenticated } = output;
     const signature = await completeSignature(session, downloading, early, signal);
     tellSignature(session, image, downloading.signature, signature);
     const again = { ...downloading, known: undefined, signatureFile: signature };
     if (output.status === 'unchanged') {
-      if (remote === undefined || known === undefined) throw unexpected304(source);
-      const cached = remote.cached && refresh(remote.cached, output.headers, now);
+      if (remote?.cached === undefined || known === undefined) throw unexpected304(source);
+      const cached = refresh(remote.cached, output.headers, now);
       await store.writeRemote(
         key,
-        { ...remote, checkedAt: new Date(now).toISOString(), cached },
+        { ...remote, checkedAt: new Date(now).toISOString(), cached, isAuthenticated },
         session.lease,
       );
       const found = await foundUnchanged(session, downloading, { known, signature }, request);
@@ -167,7 +168,7 @@ async function download(
       source,
       id: found.id,
       checkedAt: new Date(now).toISOString(),
-      ...(cached !== undefined && { cached }),
+      ...(cached !== undefined && { cached, isAuthenticated }),
     };
     await store.writeRemote(key, record, session.lease);
     return found;

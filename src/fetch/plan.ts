@@ -9,6 +9,7 @@ import { redactUrl } from '../http/redact.js';
 import { hostPlatform } from '../registry/platform.js';
 import { partialBytes } from '../store/partial-record.js';
 import type { DockerReference, ImageReference, NameReference, PlannedBlob, UrlReference } from '../types.js';
+import { remembered } from './aci-record.js';
 import { registrySource } from './docker.js';
 import { foundByName, platformLabels } from './name.js';
 import type { CompleteRequest, Session } from './session.js';
@@ -92,9 +93,7 @@ async function planUrl(
 ): Promise<readonly PlannedBlob[]> {
   const { store } = session;
   const { url } = reference;
-  const key = urlKey(reference);
-  const remote = request.noStore ? undefined : await store.readRemote(key);
-  const known = remote === undefined ? undefined : await store.readWholeImage(remote.id);
+  const { remote, known } = await remembered(session, reference, request);
   const cached = known === undefined ? undefined : remote?.cached;
   if (known !== undefined && (request.pullPolicy !== 'update' || (cached && isFresh(cached, Date.now())))) {
     return [];
@@ -103,7 +102,7 @@ async function planUrl(
   if (response.status === 304) return [];
   const length = Number(response.headers['content-length'] ?? Number.NaN);
   const sizeBytes = Number.isSafeInteger(length) ? length : undefined;
-  const partial = request.noStore ? 0 : await partialBytes(store.layout.partialFile(key));
+  const partial = request.noStore ? 0 : await partialBytes(store.layout.partialFile(urlKey(reference)));
   return [{ blob: redactUrl(url), sizeBytes, storedBytes: Math.min(partial, sizeBytes ?? partial) }];
 }
 

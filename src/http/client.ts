@@ -50,6 +50,17 @@ export interface HttpClient {
   close(): Promise<void>;
 }
 
+/**
+ * Whether anybody on the way may answer for `url` with these options: then what was learned so before is no worse.
+ * Pure.
+ */
+export function takesUnauthenticated(
+  url: string,
+  { insecureTls }: Pick<HttpOptions, 'insecureTls'>,
+): boolean {
+  return insecureTls || new URL(url).protocol !== 'https:';
+}
+
 /** A host that asks for nothing more particular is left alone for so long after a 429 or 503. */
 const BUSY_HOLD_MS = 1000;
 /** Longer waits are not waited for, see `retryDelayMs`. */
@@ -72,9 +83,9 @@ export function createHttpClient(options: HttpOptions): HttpClient {
       const insecureHttp = options.insecureHttp && request.httpsOnly !== true;
       const policy = { insecureHttp, stage: request.stage };
       let hop = firstHop(url, policy);
-      let isAuthenticated = !options.insecureTls;
+      let isAuthenticated = true;
       for (;;) {
-        isAuthenticated &&= new URL(hop.url).protocol === 'https:';
+        isAuthenticated &&= !takesUnauthenticated(hop.url, options);
         const response = await send({ agent, options, pace }, hop, request, signal);
         // What is posted may be a secret of the host that it was meant for.
         if (!isRedirect(response.status) || request.method === 'POST')

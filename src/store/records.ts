@@ -58,6 +58,8 @@ export interface RemoteRecord {
   readonly originalName?: string | undefined;
   /** How long the answer of a URL may be used, and how to ask about it then; absent when nothing may be kept. */
   readonly cached?: CachedAnswer | undefined;
+  /** Whether the host of the URL told it for sure; else it is only good for a fetch that asks for no more. */
+  readonly isAuthenticated?: boolean | undefined;
 }
 
 /** A SHA-512 over the first bytes of an uncompressed ACI. */
@@ -72,6 +74,8 @@ export interface PartialRecord {
   readonly etag?: string | undefined;
   readonly lastModified?: string | undefined;
   readonly totalBytes?: number | undefined;
+  /** Whether every byte came from the host of the URL for sure. */
+  readonly isAuthenticated?: boolean | undefined;
   /** Which parts are there; absent where all was written in order, and the size of the file tells it. */
   readonly received?: readonly Span[] | undefined;
   /** Good while nothing has been written to the bytes since `changedAtMs`, the `ctime` of their file. */

@@ -78,9 +78,14 @@ export interface DownloadAciInput {
   readonly counters: SharedArrayBuffer;
 }
 
-export type DownloadAciOutput =
-  | { readonly status: 'unchanged'; readonly headers: CacheHeaders }
-  | { readonly status: 'downloaded'; readonly downloadedBytes: number; readonly headers: CacheHeaders };
+export type DownloadAciOutput = (
+  | { readonly status: 'unchanged' }
+  | { readonly status: 'downloaded'; readonly downloadedBytes: number }
+) & {
+  readonly headers: CacheHeaders;
+  /** Whether all of it came from the host of the URL for sure. */
+  readonly isAuthenticated: boolean;
+};
 
 /** Reads an ACI, inflates and hashes it, and writes it plain into an ingest file. */
 export interface ReadAciInput {

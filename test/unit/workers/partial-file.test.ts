@@ -22,6 +22,22 @@ function foundAt(path: string): unknown {
 }
 
 describe('the rest of a download', () => {
+  it('is of its host only until somebody else has added to it', () => {
+    const path = newPath();
+    const first = openPartialFile(path);
+    first.begin({ etag: '"a"', isAuthenticated: true });
+    first.close();
+    const second = openPartialFile(path);
+    expect(second.facts()).toMatchObject({ isAuthenticated: true });
+    second.noteUnauthenticated();
+    second.close();
+    const third = openPartialFile(path);
+    expect(third.facts()).toMatchObject({ etag: '"a"', isAuthenticated: false });
+    third.begin({ etag: '"a"', isAuthenticated: true });
+    expect(third.facts()).toMatchObject({ isAuthenticated: true });
+    third.close();
+  });
+
   it('is written in order, found again, begun anew and removed', async () => {
     const path = newPath();
     const first = openPartialFile(path);
