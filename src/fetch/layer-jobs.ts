@@ -14,6 +14,7 @@ import { lendConnections } from './extra-connections.js';
 import {
   FETCH_TASK_BYTES,
   type LayerJobs,
+  type LayerOrigin,
   type LayerResult,
   type LayerSource,
   type SessionBase,
@@ -67,7 +68,7 @@ export function createLayerJobs(session: SessionBase): LayerJobs {
 
   return {
     async open(layer, source, ignoreStore, signal) {
-      const key = `${layer.digest} ${ignoreStore}`;
+      const key = `${layer.digest} ${ignoreStore} ${placeOf(source.origin)}`;
       const shared = jobs.get(key);
       const job = shared ?? open(key, layer, source, ignoreStore);
       job.consumers += 1;
@@ -99,6 +100,11 @@ export function createLayerJobs(session: SessionBase): LayerJobs {
       }
     },
   };
+}
+
+/** What a damaged file has must not be the end of an image from elsewhere: its job waits for the lock of the layer. */
+function placeOf(origin: LayerOrigin): string {
+  return origin.kind === 'file' ? `${origin.file.path} ${origin.file.offset}` : 'registry';
 }
 
 async function openLayer(

@@ -1,6 +1,7 @@
 /** Layers on their way: fetched once for all who want them, from a real registry into a real store. */
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { EngineEvent } from '../../../src/events.js';
 import { createLayerJobs } from '../../../src/fetch/layer-jobs.js';
@@ -16,6 +17,7 @@ import { createRandom } from '../../support/images/random.js';
 import { inlineRunner } from '../../support/layer-assembly.js';
 import type { FaultPlan } from '../../support/servers/faults.js';
 import { startRegistry, type TestRegistry } from '../../support/servers/registry.js';
+import { tempDir } from '../../support/temp.js';
 import { startClient } from '../http/server.js';
 import { addLayer, NEVER, newStore } from '../store/stored-images.js';
 
@@ -85,6 +87,13 @@ function leftovers({ session: { store, lease } }: Setup): string[] {
 
 const locks = ({ session: { store } }: Setup): string[] => readdirSync(store.layout.locksDir);
 
+function fileSource(name: string, bytes: Uint8Array): LayerSource {
+  const path = join(tempDir(), 'layer');
+  writeFileSync(path, bytes);
+  const file = { path, offset: 0, sizeBytes: bytes.length };
+  return { image: name, priority: 0, origin: { kind: 'file', file, digestOf: 'blob' } };
+}
+
 describe('a layer', () => {
   it('comes into the store, converted', async () => {
     const setup = await setUp();
@@ -113,6 +122,33 @@ describe('a layer', () => {
     expect(kinds(setup.events).sort()).toEqual(['blob.cached b', 'blob.done a', 'blob.started a']);
     expect(handles[0]?.files).toEqual(handles[1]?.files);
     for (const handle of handles) await handle.release();
+  });
+
+  it('that is damaged in a file comes from the registry for the image that has it there', async () => {
+    const setup = await setUp();
+    const { jobs, source, session } = setup;
+    const local = fileSource('a', Buffer.alloc(big.sizeBytes));
+    const damaged = await jobs.open(big, local, false, NEVER);
+    const opening = jobs.open(big, source('b'), false, NEVER);
+    await expect(damaged.start()).rejects.toMatchObject({ code: 'ERR_DIGEST_MISMATCH' });
+    const handle = await opening;
+    expect(await handle.start()).toEqual({ downloadedBytes: big.sizeBytes });
+    expect(await session.store.hasLayer(big.digest)).toBe(true);
+    for (const one of [damaged, handle]) await one.release();
+    expect([leftovers(setup), locks(setup)]).toEqual([[], []]);
+  });
+
+  it('that a file has too is read from one of both, and the other finds it in the store', async () => {
+    const setup = await setUp();
+    const { jobs, source } = setup;
+    const local = fileSource('a', image.layers[0]?.bytes ?? Buffer.alloc(0));
+    const first = await jobs.open(big, local, false, NEVER);
+    const opening = jobs.open(big, source('b'), false, NEVER);
+    await first.start();
+    const second = await opening;
+    expect(await second.start()).toEqual({ downloadedBytes: 0 });
+    expect(setup.downloads(big)).toBe(0);
+    for (const one of [first, second]) await one.release();
   });
 
   it('that the store has is not downloaded, unless the store is left out', async () => {
