@@ -65,10 +65,11 @@ export async function foundByName(
   signal: AbortSignal,
 ): Promise<Found | undefined> {
   if (request.noStore || request.pullPolicy === 'update') return undefined;
-  const { images } = await session.store.listImages();
-  for (const known of images) {
-    if (mismatchOf(expected, known) !== undefined) continue;
-    if ((await session.store.readWholeImage(known.id)) === undefined) continue;
+  const { store } = session;
+  for (const named of await store.imagesNamed(expected.name)) {
+    if (mismatchOf(expected, named) !== undefined) continue;
+    const known = await store.readWholeImage(named.id);
+    if (known === undefined) continue;
     const found = await foundIfAdmitted(session, { image, expected }, known, request, signal);
     if (found !== undefined) return found;
   }

@@ -1,6 +1,7 @@
 /** Answers from the store: the images it has, found by ID, by name, or by what they were fetched as. */
 
 import { FetchError } from '../errors.js';
+import type { NamedImage } from '../store/image-names.js';
 import type { ImageRecord } from '../store/records.js';
 import type { ImageFacts, Store } from '../store/store.js';
 import type { IdReference, ImageId, ImageReference, NameReference } from '../types.js';
@@ -29,7 +30,7 @@ async function lookUp(store: Store, reference: ImageReference): Promise<ImageFac
     case 'id':
       return findById(store, reference);
     case 'name':
-      return findByName((await store.listImages()).images, reference);
+      return findNamed(store, reference);
     default: {
       const source = sourceOf(reference);
       return (await store.listImages()).images.find((image) => image.source === source);
@@ -52,11 +53,16 @@ export async function completeId(store: Store, { prefix }: IdReference): Promise
   });
 }
 
+async function findNamed(store: Store, reference: NameReference): Promise<ImageFacts | undefined> {
+  const image = findByName(await store.imagesNamed(reference.name), reference);
+  return image && store.readImage(image.id);
+}
+
 /** Pure: the newest import whose name and labels fit; labels that were not asked for may have any value. */
-export function findByName(
-  images: readonly ImageFacts[],
+export function findByName<Image extends NamedImage>(
+  images: readonly Image[],
   { name, labels }: NameReference,
-): ImageFacts | undefined {
+): Image | undefined {
   return images.find(
     (image) =>
       image.name === name && Object.entries(labels).every(([label, value]) => image.labels[label] === value),

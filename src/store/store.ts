@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { errnoOf, FetchError, isFetchError, storageError } from '../errors.js';
 import type { Digest, ImageId } from '../types.js';
 import { fileSizeIfThere, publishFile, readTextIfThere, writeFileDurably } from './files.js';
+import { createImageNames, type NamedImage } from './image-names.js';
 import {
   aciBlob,
   type BlobName,
@@ -51,6 +52,8 @@ export interface Store {
   readWholeImage(id: ImageId): Promise<ImageFacts | undefined>;
   /** Newest import first; `damaged` are those whose record is not what was written. */
   listImages(): Promise<{ images: ImageFacts[]; damaged: ImageId[] }>;
+  /** The images of this name, newest import first, without damaged ones. Asked again, it costs little while nothing changes. */
+  imagesNamed(name: string): Promise<NamedImage[]>;
   /** Of all images, the damaged ones too. */
   listIds(): Promise<ImageId[]>;
   readExtents(id: ImageId): Promise<Extent[]>;
@@ -64,6 +67,9 @@ export interface Store {
   /** Removes the blobs that no image needs, unless another process is at work on the store or one is damaged. */
   sweepBlobs(signal: AbortSignal): Promise<void>;
 }
+
+/** Files that are open at a time: a process may not have many. */
+const READS_AT_ONCE = 64;
 
 /** Opens the store in `dir`, making it when there is none. @throws FetchError ERR_STORE_VERSION and those of exit code 8 */
 export async function openStore(dir: string): Promise<Store> {
@@ -92,28 +98,40 @@ export async function openStore(dir: string): Promise<Store> {
     return writeFileDurably(layout.imageFile(record.id), `${JSON.stringify(record)}\n`, lease.folder);
   }
 
-  async function listIds(): Promise<ImageId[]> {
-    const names = (await listPaths(layout.imagesDir)).map((path) => basename(path));
+  async function listIds(folder = layout.imagesDir): Promise<ImageId[]> {
+    const names = (await listPaths(folder)).map((path) => basename(path));
     return names.flatMap((name) =>
       name.endsWith('.json') ? [name.slice(0, -'.json'.length) as ImageId] : [],
     );
   }
 
-  async function listImages(): Promise<{ images: ImageFacts[]; damaged: ImageId[] }> {
+  async function listImages(folder?: string): Promise<{ images: ImageFacts[]; damaged: ImageId[] }> {
     const damaged: ImageId[] = [];
-    const images = await Promise.all(
-      (await listIds()).map((id) =>
-        readImage(id).catch((error: unknown) => {
-          if (!isDamage(error)) throw error;
-          damaged.push(id);
-          return undefined;
-        }),
-      ),
-    );
-    const whole = images.filter((image) => image !== undefined);
-    whole.sort((a, b) => compare(b.importedAt, a.importedAt) || compare(a.id, b.id));
-    return { images: whole, damaged: damaged.sort() };
+    const images: ImageFacts[] = [];
+    async function read(id: ImageId): Promise<void> {
+      try {
+        const image = await readImage(id);
+        if (image !== undefined) images.push(image);
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        damaged.push(id);
+      }
+    }
+    const ids = await listIds(folder);
+    for (let at = 0; at < ids.length; at += READS_AT_ONCE) {
+      await Promise.all(ids.slice(at, at + READS_AT_ONCE).map(read));
+    }
+    return { images: images.sort(newestFirst), damaged: damaged.sort() };
   }
+
+  const namesIn = createImageNames(async (folder) =>
+    (await listImages(folder)).images.map(({ id, name, labels, importedAt }) => ({
+      id,
+      name,
+      labels,
+      importedAt,
+    })),
+  );
 
   async function removeUnneeded(): Promise<void> {
     const { images, damaged } = await listImages();
@@ -159,8 +177,12 @@ export async function openStore(dir: string): Promise<Store> {
       });
       return image !== undefined && (await has(...image.blobs)) ? image : undefined;
     },
-    listImages,
-    listIds,
+    listImages: () => listImages(),
+    async imagesNamed(name) {
+      const images = await namesIn(await listFolders(layout.imagesDir));
+      return images.filter((image) => image.name === name).sort(newestFirst);
+    },
+    listIds: () => listIds(),
     async readExtents(id) {
       const path = layout.extentsFile(id);
       const text = await readTextIfThere(path);
@@ -259,6 +281,19 @@ async function listPaths(dir: string): Promise<string[]> {
     if (errnoOf(error) === 'ENOENT') return [];
     throw storageError(error, `cannot read ${dir}`);
   }
+}
+
+async function listFolders(dir: string): Promise<string[]> {
+  try {
+    const entries = await readdir(dir, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(dir, name));
+  } catch (error) {
+    throw storageError(error, `cannot read ${dir}`);
+  }
+}
+
+function newestFirst(a: NamedImage, b: NamedImage): number {
+  return compare(b.importedAt, a.importedAt) || compare(a.id, b.id);
 }
 
 function compare(a: string, b: string): number {
