@@ -1,10 +1,11 @@
-/** `codecs`: what each codec takes to inflate real files, beside the tool of its name, in turn. */
+/** `codecs`: what each codec takes to inflate real files, beside the tool of its name where it is installed, in turn. */
 
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createDecompressor } from '../src/codec/decompress.js';
-import { cacheDir } from './big-image.js';
-import { measure, median } from './measure.js';
+import { hasTool } from '../test/support/tools.js';
+import { cpuMsOf, measure, median } from './measure.js';
+import { cacheDir } from './real-files.js';
 
 export interface CodecsReport {
   readonly scenario: 'codecs';
@@ -24,7 +25,7 @@ export async function benchCodecs(inputBytes: number, runs: number): Promise<Cod
   if (!existsSync(input))
     await measure(`(tar -cf - /usr/lib 2>&1 || true) | head -c ${inputBytes} > '${input}'`);
   const megabytesPerCpuSecond: Record<string, { ours: number; tool: number }> = {};
-  for (const tool of TOOLS) {
+  for (const tool of TOOLS.filter(hasTool)) {
     const file = `${input}.${tool}`;
     if (!existsSync(file)) await measure(`${tool} -c '${input}' > '${file}'`);
     const compressed = readFileSync(file);
@@ -41,17 +42,32 @@ export async function benchCodecs(inputBytes: number, runs: number): Promise<Cod
   return { scenario: 'codecs', node: process.version, inputBytes, megabytesPerCpuSecond };
 }
 
+export function formatCodecs({ node, megabytesPerCpuSecond }: CodecsReport): string {
+  const rows = Object.entries(megabytesPerCpuSecond).map(
+    ([name, { ours, tool }]) => `| ${name} | ${ours} | ${tool} |`,
+  );
+  const head = [
+    '### codecs',
+    '',
+    `MB of output a CPU second, Node ${node}`,
+    '',
+    '| | here | the tool |',
+    '|---|---|---|',
+  ];
+  return [...head, ...rows].join('\n');
+}
+
 async function inflateCpuMs(compressed: Buffer, expectedBytes: number): Promise<number> {
   let outputBytes = 0;
-  const before = process.cpuUsage();
-  const decompressor = createDecompressor((chunk) => {
-    outputBytes += chunk.length;
+  const cpuMs = await cpuMsOf(async () => {
+    const decompressor = createDecompressor((chunk) => {
+      outputBytes += chunk.length;
+    });
+    for (let at = 0; at < compressed.length; at += PIECE_BYTES)
+      await decompressor.write(compressed.subarray(at, at + PIECE_BYTES));
+    await decompressor.end();
+    decompressor.destroy();
   });
-  for (let at = 0; at < compressed.length; at += PIECE_BYTES)
-    await decompressor.write(compressed.subarray(at, at + PIECE_BYTES));
-  await decompressor.end();
-  decompressor.destroy();
-  const { user, system } = process.cpuUsage(before);
   if (outputBytes !== expectedBytes) throw new Error(`${outputBytes} bytes instead of ${expectedBytes}`);
-  return (user + system) / 1000;
+  return cpuMs;
 }

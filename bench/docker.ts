@@ -1,69 +1,173 @@
-/** `docker`: a large image of gzip layers from the real registry on loopback, beside skopeo and umoci. */
+/** `docker-cold` and `docker-cached-layers`: an image of large gzip layers, beside skopeo and umoci and a pipe of tools. */
 
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { startDockerRegistry } from '../test/support/docker-registry.js';
-import { aciScript } from '../test/support/project.js';
-import { pushLayout } from '../test/support/skopeo.js';
-import { hasTool } from '../test/support/tools.js';
-import { bigImage, cacheDir } from './big-image.js';
-import { type Measurement, measure } from './measure.js';
+import { measure } from './measure.js';
+import { blobFile, imageSet, type Layer, sizeOf } from './oci-layout.js';
+import { type BenchRegistry, startRealRegistry, startSmallRegistry, TAG } from './registry.js';
 import { type Contender, type Report, report } from './report.js';
+import { aci, emptyWork, megabytes, type ScenarioOptions, sameId, workDir } from './scenario.js';
+import { measureStages } from './stages.js';
 
-export interface DockerBench {
-  readonly tarBytes: number;
-  readonly layers: number;
-  readonly runs: number;
+const LAYERS = 6;
+const BIG = 'bench/big';
+/** All layers of `BIG` but the top one. */
+const NEXT = 'bench/next';
+
+const store = `${workDir}/store`;
+
+interface Images {
+  readonly registry: BenchRegistry;
+  readonly layout: string;
+  /** Base first: those of `BIG`, then the top one of `NEXT`. */
+  readonly layers: readonly Layer[];
 }
 
-const IMAGE = 'bench/big:1.0';
+export function benchDockerCold(options: ScenarioOptions): Promise<Report> {
+  return withImages(options, (images) => {
+    const { registry } = images;
+    const layers = images.layers.slice(0, LAYERS);
+    const blobs = layers.map(({ digest }) => `http://${registry.host}/v2/${BIG}/blobs/${digest}`);
+    const prepare = () => emptyWork(options.scale);
+    const pipe = (inflate: string, hash: string): string =>
+      `for url in ${blobs.join(' ')}; do curl -sS "$url" | ${inflate} -dc; done | ${hash}`;
+    return report({
+      scenario: 'docker-cold',
+      about: `an image of ${about(layers)} into an empty store`,
+      runs: options.runs,
+      contenders: [
+        { name: 'aci fetch', prepare, run: () => measure(fetchScript(registry, BIG)), check: sameId() },
+        {
+          name: 'skopeo copy + umoci unpack',
+          tools: ['skopeo', 'umoci'],
+          prepare,
+          run: () => measure(peerScript(registry, BIG, 'layout', 'bundle')),
+          aim: 0.33,
+        },
+        {
+          name: 'curl \\| igzip -dc \\| openssl sha512',
+          tools: ['curl', 'igzip', 'openssl'],
+          prepare,
+          run: () => measure(pipe('igzip', 'openssl sha512')),
+          aim: 0.55,
+        },
+        {
+          name: 'curl \\| gzip -dc \\| sha512sum',
+          tools: ['curl', 'gzip', 'sha512sum'],
+          prepare,
+          run: () => measure(pipe('gzip', 'sha512sum')),
+        },
+      ],
+      bound: {
+        measure: () => stagesOf(images, BIG, layers, sizeOf(layers).tarBytes),
+        serial: ['sha512Ms'],
+        aim: 1.25,
+      },
+    });
+  });
+}
 
-export async function benchDocker({ tarBytes, layers, runs }: DockerBench): Promise<Report> {
-  for (const tool of ['docker-registry', 'skopeo', 'umoci'] as const) {
-    if (!hasTool(tool)) throw new Error(`${tool} is not installed: run the tests once, or install it`);
-  }
-  const image = await bigImage(tarBytes, layers);
-  const registry = await startDockerRegistry({ dir: join(cacheDir, 'registry') });
-  const work = join(cacheDir, 'work');
-  try {
-    await pushLayout({ layout: image.layout, ref: 'big', registryHost: registry.host, target: IMAGE });
-    const store = join(work, 'store');
-    const aci = `node '${aciScript}' --dir '${store}' --insecure-options=image,http --progress=none`;
-    const source = `docker://${registry.host}/${IMAGE}`;
+export function benchDockerCachedLayers(options: ScenarioOptions): Promise<Report> {
+  return withImages(options, (images) => {
+    const { registry } = images;
+    const ownLayer = images.layers.slice(LAYERS);
+    const layers = [...images.layers.slice(0, LAYERS - 1), ...ownLayer];
+    const prepared = (script: string) => async () => {
+      await emptyWork(options.scale);
+      await measure(`${script}\nsync`);
+    };
     const contenders: Contender[] = [
-      { name: 'aci fetch', prepare: clean(work), run: () => measure(`${aci} fetch --full ${source}`) },
+      {
+        name: 'aci fetch',
+        prepare: prepared(fetchScript(registry, BIG)),
+        run: () => measure(fetchScript(registry, NEXT)),
+        check: sameId(),
+      },
       {
         name: 'skopeo copy + umoci unpack',
-        prepare: clean(work),
-        run: () => measure(peerScript(source, work)),
+        tools: ['skopeo', 'umoci'],
+        prepare: prepared(copyScript(registry, BIG, 'layout')),
+        run: () => measure(peerScript(registry, NEXT, 'layout', 'bundle')),
       },
     ];
-    const ids = new Set<string>();
-    const check = (name: string, { stdout }: Measurement): void => {
-      if (name !== 'aci fetch') return;
-      if (!/^sha512-[0-9a-f]{128}\n$/.test(stdout)) throw new Error(`no image ID: ${stdout}`);
-      ids.add(stdout);
-      if (ids.size > 1) throw new Error('the image ID varies');
-    };
-    return await report({ scenario: 'docker', ...image, contenders, runs, check });
+    return report({
+      scenario: 'docker-cached-layers',
+      about: `an image of ${about(layers)} into a store that has all layers but the top one`,
+      runs: options.runs,
+      contenders,
+      bound: {
+        measure: () => stagesOf(images, NEXT, ownLayer, sizeOf(layers).tarBytes),
+        serial: ['sha512Ms'],
+      },
+    });
+  });
+}
+
+async function withImages(
+  { scale, isSmoke }: ScenarioOptions,
+  body: (images: Images) => Promise<Report>,
+): Promise<Report> {
+  const order = Array.from({ length: LAYERS }, (_, layer) => layer);
+  const { layout, layers } = await imageSet({
+    name: 'docker',
+    layerBytes: [...order, LAYERS].map(() => Math.round((1e9 * scale) / LAYERS)),
+    images: { big: order, next: [...order.slice(0, -1), LAYERS] },
+  });
+  const registry = await (isSmoke ? startSmallRegistry() : startRealRegistry());
+  try {
+    await registry.push(layout, 'big', BIG);
+    await registry.push(layout, 'next', NEXT);
+    return await body({ registry, layout, layers });
   } finally {
     await registry.close();
-    rmSync(work, { recursive: true, force: true });
+    rmSync(workDir, { recursive: true, force: true });
   }
 }
 
-function clean(work: string): () => Promise<void> {
-  return async () => {
-    // In a virtual machine the first touch of a page of memory costs ten times what writing to it costs: without
-    // this the page cache of whoever comes first pays. Then nothing of the last run waits for the disk any more.
-    const pages = `head -c 4000000000 /dev/zero >'${work}/pages'; rm '${work}/pages'`;
-    await measure(`rm -rf '${work}'; mkdir -p '${work}'; ${pages}; sync`);
-  };
+function stagesOf(
+  { registry, layout }: Images,
+  repository: string,
+  layers: readonly Layer[],
+  hashedBytes: number,
+) {
+  const { tarBytes, gzipBytes } = sizeOf(layers);
+  return measureStages({
+    urls: layers.map(({ digest }) => `http://${registry.host}/v2/${repository}/blobs/${digest}`),
+    serverPid: registry.pid,
+    gzipFiles: layers.map((layer) => blobFile(layout, layer)),
+    wireBytes: gzipBytes,
+    tarBytes,
+    hashedBytes,
+    hasWireDigest: true,
+    directory: workDir,
+  });
 }
 
-function peerScript(source: string, work: string): string {
+function fetchScript({ host }: BenchRegistry, repository: string): string {
+  return `${aci({ store, insecure: 'image,http' })} fetch --full docker://${host}/${repository}:${TAG}`;
+}
+
+/** Into an OCI layout of the work folder. */
+export function copyScript({ host }: BenchRegistry, repository: string, layout: string): string {
+  const target = `oci:${workDir}/${layout}:${repository.replaceAll('/', '-')}`;
+  return `skopeo copy --quiet --insecure-policy --src-tls-verify=false docker://${host}/${repository}:${TAG} ${target}`;
+}
+
+/** Copies to a layout and unpacks from it into a bundle. */
+export function peerScript(
+  registry: BenchRegistry,
+  repository: string,
+  layout: string,
+  bundle: string,
+): string {
+  const rootless = process.getuid?.() === 0 ? '' : '--rootless';
+  const image = `${workDir}/${layout}:${repository.replaceAll('/', '-')}`;
   return [
-    `skopeo copy --quiet --insecure-policy --src-tls-verify=false ${source} oci:${work}/layout:big`,
-    `umoci unpack ${process.getuid?.() === 0 ? '' : '--rootless'} --image ${work}/layout:big ${work}/bundle >/dev/null`,
+    copyScript(registry, repository, layout),
+    `umoci unpack ${rootless} --image ${image} ${workDir}/${bundle} >/dev/null`,
   ].join('\n');
+}
+
+function about(layers: readonly Layer[]): string {
+  const { tarBytes, gzipBytes } = sizeOf(layers);
+  return `${megabytes(tarBytes)} in ${layers.length} gzip layers (${megabytes(gzipBytes)})`;
 }

@@ -56,6 +56,11 @@ export async function benchHash(calls: number, rounds: number): Promise<HashRepo
   };
 }
 
+export function formatHash({ node, megabytesPerSecond }: HashReport): string {
+  const rows = Object.entries(megabytesPerSecond).map(([name, speed]) => `| ${name} | ${speed} |`);
+  return [`### hash\n\nSHA-512 in calls of 1 MiB, Node ${node}\n\n| | MB/s |\n|---|---|`, ...rows].join('\n');
+}
+
 /** Milliseconds of each call of each hasher. */
 type Times = Readonly<Record<string, readonly number[]>>;
 

@@ -42,6 +42,14 @@ export async function measure(script: string): Promise<Measurement> {
   return { wallMs: Number(wall) * 1000, cpuMs, peakRssBytes, stdout };
 }
 
+/** CPU time of all threads of this process while `work` runs. */
+export async function cpuMsOf(work: () => Promise<void>): Promise<number> {
+  const before = process.cpuUsage();
+  await work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
+}
+
 /** Sum of the peaks of a process and all below it; 0 where there is no /proc. */
 function residentPeak(pid: number): number {
   const children = new Map<number, number[]>();
@@ -64,6 +72,15 @@ function residentPeak(pid: number): number {
     const kib = /VmHWM:\s+(\d+) kB/.exec(readProc(String(member), 'status') ?? '')?.[1] ?? '0';
     return sum + Number(kib) * 1024;
   }, 0);
+}
+
+/** User and system time of a running process, in steps of 10 ms; 0 where there is no /proc. */
+export function processCpuMs(pid: number): number {
+  const fields =
+    readProc(String(pid), 'stat')
+      ?.replace(/^.*\) /s, '')
+      .split(' ') ?? [];
+  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 10;
 }
 
 function readProc(pid: string, file: string): string | undefined {

@@ -1,59 +1,44 @@
-/** `npm run bench -- SCENARIO [--json]`: measures, and prints a table or JSON on stdout. */
+/** `npm run bench -- SCENARIO...`: measures, and prints tables or JSON on stdout. */
 
 import { parseArgs } from 'node:util';
-import { benchCodecs } from './codecs.js';
-import { benchDocker } from './docker.js';
-import { benchHash } from './hash.js';
-import { formatReport } from './report.js';
-import { benchSigned } from './signed.js';
-import { benchSmoke } from './smoke.js';
+import { missingOf, type Result, SCENARIOS } from './scenarios.js';
+import { smoke } from './smoke.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     json: { type: 'boolean', default: false },
     runs: { type: 'string', default: '5' },
-    megabytes: { type: 'string', default: '1000' },
+    scale: { type: 'string', default: '1' },
   },
 });
 
-const print = (result: object, text: string): void =>
-  void process.stdout.write(`${values.json ? JSON.stringify(result, null, 2) : text}\n`);
+const known = ['all', 'smoke', ...Object.keys(SCENARIOS)];
+const isRight = positionals.length > 0 && positionals.every((name) => known.includes(name));
+if (!isRight || !(Number(values.runs) >= 1) || !(Number(values.scale) > 0)) {
+  process.stderr.write(`usage: npm run bench -- ${known.join('|')}... [--runs N] [--scale N] [--json]\n`);
+  process.exitCode = 2;
+} else {
+  const names = positionals.flatMap((name) => (name === 'all' ? Object.keys(SCENARIOS) : [name]));
+  const results: Result[] = [];
+  for (const name of new Set(names)) {
+    for (const result of name === 'smoke' ? await smoke() : await measured(name)) {
+      if (!values.json) process.stdout.write(`${result.text}\n\n`);
+      results.push(result);
+    }
+  }
+  if (values.json) {
+    const data = results.map((result) => result.data);
+    process.stdout.write(`${JSON.stringify(data.length === 1 ? data[0] : data, null, 2)}\n`);
+  }
+}
 
-switch (positionals[0]) {
-  case 'docker': {
-    const size = { tarBytes: Number(values.megabytes) * 1e6, layers: 6 };
-    const result = await benchDocker({ ...size, runs: Number(values.runs) });
-    print(result, formatReport(result));
-    break;
+async function measured(name: string): Promise<Result[]> {
+  const missing = missingOf(SCENARIOS[name]?.tools ?? []);
+  if (missing.length > 0) {
+    const text = `${name}: not run, ${missing.join(' and ')} not installed`;
+    return [{ data: { scenario: name, notInstalled: missing }, text }];
   }
-  case 'hash': {
-    const result = await benchHash(256, Number(values.runs));
-    const rows = Object.entries(result.megabytesPerSecond).map(([name, speed]) => `${name}: ${speed} MB/s`);
-    print(result, [`SHA-512, Node ${result.node}`, ...rows].join('\n'));
-    break;
-  }
-  case 'codecs': {
-    const result = await benchCodecs(64e6, Number(values.runs));
-    const rows = Object.entries(result.megabytesPerCpuSecond).map(
-      ([name, { ours, tool }]) => `${name}: ${ours} MB a CPU second, the tool ${tool}`,
-    );
-    print(result, [`inflating, Node ${result.node}`, ...rows].join('\n'));
-    break;
-  }
-  case 'signed': {
-    const result = await benchSigned(300e6, Number(values.runs));
-    print(result, result.map(formatReport).join('\n\n'));
-    break;
-  }
-  case 'smoke': {
-    const result = await benchSmoke();
-    print(result, formatReport(result));
-    break;
-  }
-  default:
-    process.stderr.write(
-      'usage: npm run bench -- docker|hash|codecs|signed|smoke [--json] [--runs N] [--megabytes N]\n',
-    );
-    process.exitCode = 2;
+  const options = { runs: Number(values.runs), scale: Number(values.scale), isSmoke: false };
+  return (await SCENARIOS[name]?.run(options)) ?? [];
 }

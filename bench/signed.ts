@@ -1,100 +1,106 @@
-/** `signed`: what the verification of a signature adds to the fetch of an ACI, beside the same fetch without it. */
+/** `aci-signed`: what the verification of a signature adds to the fetch of an ACI, beside the same fetch without it. */
 
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
 import { addKey } from '../src/trust/keystore.js';
 import { readKeys } from '../src/trust/read-keys.js';
-import { createCertificate } from '../test/support/certificates.js';
 import { createGpg } from '../test/support/gpg.js';
-import { buildAci } from '../test/support/images/aci.js';
-import { aciScript } from '../test/support/project.js';
-import { startAciServer } from '../test/support/servers/aci-server.js';
-import { hasTool } from '../test/support/tools.js';
-import { cacheDir } from './big-image.js';
 import { type Measurement, measure } from './measure.js';
+import { ACI_NAME, type AciFile, aciFile, cacheDir } from './real-files.js';
 import { type Report, report } from './report.js';
+import { aci, certificate, emptyWork, megabytes, type ScenarioOptions, workDir } from './scenario.js';
+import { startFileServer } from './server-process.js';
 
-const NAME = 'example.test/bench';
+const KINDS = ['plain', 'gzip'] as const;
 const DIGESTS = ['SHA512', 'SHA256'] as const;
+const ACI_BYTES = 300e6;
+const MOST_OF_UNVERIFIED = 1.1;
 
-/** One report for each kind of ACI and digest: a single file of real data, plain and gzipped, over TLS. */
-export async function benchSigned(aciBytes: number, runs: number): Promise<Report[]> {
-  if (!hasTool('gpg')) throw new Error('gpg is not installed: run the tests once, or install it');
-  const work = join(cacheDir, 'signed');
-  const config = join(work, 'config');
-  rmSync(work, { recursive: true, force: true });
-  mkdirSync(config, { recursive: true });
+/** One report for each kind of ACI and digest; a smoke run has one digest. */
+export async function benchSigned(options: ScenarioOptions): Promise<Report[]> {
+  const signed = join(cacheDir, 'signed');
+  const [config, directory] = [join(signed, 'config'), join(signed, 'www')];
+  rmSync(signed, { recursive: true, force: true });
+  for (const folder of [config, directory]) mkdirSync(folder, { recursive: true });
   const gpg = createGpg();
-  const certificate = await createCertificate();
-  const server = await startAciServer({ tls: certificate });
   try {
     const fingerprint = await gpg.createKey('Bench');
-    for (const key of await readKeys(await gpg.exportKeys([fingerprint]))) await addKey(key, NAME, config);
-    const plain = buildAci({ name: NAME, entries: [{ path: 'data', data: realData(aciBytes) }] });
-    const reports: Report[] = [];
-    for (const [kind, bytes] of [
-      ['plain', plain],
-      ['gzip', gzipSync(plain)],
-    ] as const) {
-      for (const digest of DIGESTS) {
-        const signature = await gpg.sign(fingerprint, bytes, { digest });
-        const url = server.putAci('/bench.aci', bytes, { signature });
-        const size = { tarBytes: plain.length, gzipBytes: bytes.length, layers: 1 };
-        reports.push(
-          await compare(`signed, ${kind}, ${digest}`, size, {
-            url,
-            ca: certificate.certPath,
-            config,
-            work,
-            runs,
-          }),
-        );
+    for (const key of await readKeys(await gpg.exportKeys([fingerprint])))
+      await addKey(key, ACI_NAME, config);
+    const cases: { name: string; file: AciFile }[] = [];
+    for (const kind of KINDS) {
+      const file = await aciFile(ACI_BYTES * options.scale, kind);
+      for (const digest of options.isSmoke ? DIGESTS.slice(0, 1) : DIGESTS) {
+        const name = `${kind}-${digest}`;
+        symlinkSync(file.path, join(directory, `${name}.aci`));
+        const signature = await gpg.sign(fingerprint, readFileSync(file.path), { digest });
+        writeFileSync(join(directory, `${name}.aci.asc`), signature);
+        cases.push({ name, file });
       }
     }
-    return reports;
+    const tls = await certificate(options);
+    const server = await startFileServer({ directory, tls });
+    try {
+      const reports: Report[] = [];
+      for (const { name, file } of cases) {
+        const url = `${server.url}/${name}.aci`;
+        reports.push(await compare({ name, file, url, caFile: tls?.certPath, config }, options));
+      }
+      return reports;
+    } finally {
+      await server.close();
+    }
   } finally {
-    await Promise.all([server.close(), gpg.close()]);
-    rmSync(work, { recursive: true, force: true });
+    await gpg.close();
+    rmSync(signed, { recursive: true, force: true });
+    rmSync(workDir, { recursive: true, force: true });
   }
 }
 
-interface Comparison {
+interface SignedCase {
+  readonly name: string;
+  readonly file: AciFile;
   readonly url: string;
-  readonly ca: string;
+  readonly caFile: string | undefined;
   readonly config: string;
-  readonly work: string;
-  readonly runs: number;
 }
 
 function compare(
-  scenario: string,
-  size: Pick<Parameters<typeof report>[0], 'tarBytes' | 'gzipBytes' | 'layers'>,
-  { url, ca, config, work, runs }: Comparison,
+  { name, file, url, caFile, config }: SignedCase,
+  { runs, scale }: ScenarioOptions,
 ): Promise<Report> {
-  const store = join(work, 'store');
-  const options = `--dir '${store}' --user-config '${config}' --local-config '${work}' --progress=none`;
-  const aci = (insecure: string): string =>
-    `NODE_EXTRA_CA_CERTS='${ca}' node '${aciScript}' ${options} --insecure-options=${insecure} --json fetch '${url}'`;
-  const prepare = async (): Promise<void> => void (await measure(`rm -rf '${store}'; sync`));
-  const contenders = [
-    { name: 'verified', prepare, run: () => measure(aci('none')) },
-    { name: 'not verified', prepare, run: () => measure(aci('image')) },
-  ];
-  const check = (name: string, { stdout }: Measurement): void => {
-    const { verified } = JSON.parse(stdout) as { verified: boolean };
-    if (verified !== (name === 'verified')) throw new Error(`${name}: ${stdout}`);
-  };
-  return report({ scenario, ...size, contenders, runs, check });
-}
-
-function realData(bytes: number): Buffer {
-  mkdirSync(cacheDir, { recursive: true });
-  const path = join(cacheDir, `data-${bytes}`);
-  if (!existsSync(path)) {
-    writeFileSync(path, '');
-    execFileSync('bash', ['-c', `(tar -cf - /usr/lib 2>/dev/null || true) | head -c ${bytes} > '${path}'`]);
-  }
-  return readFileSync(path);
+  const command = (insecure: string): string =>
+    aci({
+      store: `${workDir}/store`,
+      insecure,
+      caFile,
+      options: `--user-config '${config}' --local-config '${workDir}' --json`,
+    });
+  const prepare = () => emptyWork(scale);
+  const isVerified =
+    (expected: boolean) =>
+    ({ stdout }: Measurement): void => {
+      const { verified } = JSON.parse(stdout) as { verified: boolean };
+      if (verified !== expected) throw new Error(`verified or not, against what was asked for: ${stdout}`);
+    };
+  return report({
+    scenario: `aci-signed, ${name}`,
+    about: `an ACI of ${megabytes(file.tarBytes)} (${megabytes(file.wireBytes)} to download)`,
+    runs,
+    contenders: [
+      {
+        name: 'aci fetch',
+        prepare,
+        run: () => measure(`${command('http')} fetch '${url}'`),
+        check: isVerified(true),
+      },
+      {
+        name: 'the same, not verified',
+        prepare,
+        run: () => measure(`${command('http,image')} fetch '${url}'`),
+        check: isVerified(false),
+        aim: MOST_OF_UNVERIFIED,
+      },
+    ],
+  });
 }

@@ -17,6 +17,7 @@ export interface DockerRegistry {
   /** `127.0.0.1:PORT` */
   readonly host: string;
   readonly url: string;
+  readonly pid: number;
   /** What it has logged so far. */
   readonly log: () => string;
   close(): Promise<void>;
@@ -48,6 +49,7 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
   return {
     host,
     url: `${tls === undefined ? 'http' : 'https'}://${host}`,
+    pid: registry.pid,
     log: () => registry.stderr() + registry.stdout(),
     async close() {
       process.off('exit', ended);
