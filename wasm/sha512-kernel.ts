@@ -1,5 +1,6 @@
 /** The compiled SHA-512 kernel: what it can do, and the one instance that each thread has of it. */
 
+import { compileKernel } from './compile.js';
 import { SHA512_WASM_BASE64 } from './sha512-bytes.js';
 
 /** Takes whole blocks from `input` into `state`; nothing of a hash stays in it between two uses. */
@@ -22,13 +23,6 @@ interface KernelExports {
   compress(blocks: number): void;
 }
 
-/** Of the types for a browser only this is needed. */
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: KernelExports };
-  readonly CompileError: new () => Error;
-};
-
 export const STATE_BYTES = 64;
 
 let loaded: { readonly kernel: Kernel | undefined } | undefined;
@@ -49,14 +43,8 @@ export function loadKernel(): Kernel | undefined {
 }
 
 function instantiate(): Kernel | undefined {
-  let module: object;
-  try {
-    module = new WebAssembly.Module(Buffer.from(SHA512_WASM_BASE64, 'base64'));
-  } catch (error) {
-    if (error instanceof WebAssembly.CompileError) return undefined;
-    throw error;
-  }
-  const { exports } = new WebAssembly.Instance(module);
+  const exports = compileKernel<KernelExports>(SHA512_WASM_BASE64)?.();
+  if (exports === undefined) return undefined;
   // The memory never grows, so the views stay good.
   const { buffer } = exports.memory;
   return {
