@@ -75,7 +75,7 @@ async function aciPass({ aciFile, hashes, source, hashed }: ReadAciInput) {
   return {
     async write(chunk: Buffer) {
       const written = decompressor.write(chunk);
-      // Beside zlib, which inflates in a thread of its own. It shall not be an unhandled rejection meanwhile.
+      // Beside a codec of Node, which works in a thread of its own. No unhandled rejection meanwhile.
       written.catch(() => undefined);
       wireHashes.update(chunk, isPlain());
       await written;

@@ -1,7 +1,9 @@
 /** Inflates a stream, told apart by its first bytes; what is not compressed passes through. */
 
+import { takeInflater } from '../../wasm/inflate-kernel.js';
 import { FetchError } from '../errors.js';
 import { bzip2Stage } from './bzip2.js';
+import { gzipStage } from './gzip.js';
 import { fzstdEngine, xzStage } from './library-stages.js';
 import type { Output, Stage } from './stage.js';
 import { gunzipStage, nativeZstdEngine } from './zlib-stage.js';
@@ -89,8 +91,10 @@ async function stageFor(codec: Codec, output: Output): Promise<Stage> {
   switch (codec) {
     case 'none':
       return { write: async (chunk) => output(chunk), end: async () => {}, destroy() {} };
-    case 'gzip':
-      return gunzipStage(output);
+    case 'gzip': {
+      const inflater = takeInflater();
+      return inflater === undefined ? gunzipStage(output) : gzipStage(output, inflater);
+    }
     case 'zstd':
       return zstdStage(nativeZstdEngine(output) ?? (await fzstdEngine(output)));
     case 'xz':

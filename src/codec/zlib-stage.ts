@@ -1,4 +1,4 @@
-/** gzip, and zstd where Node has it, through node:zlib and its thread pool. */
+/** zstd where Node has it, and gzip where there is no SIMD, through node:zlib and its thread pool. */
 
 import type { Transform } from 'node:stream';
 import * as zlib from 'node:zlib';

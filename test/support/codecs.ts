@@ -63,6 +63,7 @@ const withTool = (tool: Tool, ...args: string[]): CodecCase[] =>
 export const CODECS: readonly CodecCase[] = [
   { name: 'nothing', compress: async (bytes) => bytes },
   { name: 'gzip of Node', compress: async (bytes) => gzipSync(bytes) },
+  ...withTool('pigz', '-p', '3', '-b', '128'),
   ...withTool('zstd', '-3'),
   ...withTool('zstd', '-19', '--no-check'),
   ...withTool('xz', '-1'),

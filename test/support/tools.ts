@@ -19,6 +19,7 @@ export const TOOLS = {
   openssl: { debian: 'openssl', suites: 'HTTPS servers' },
   getfattr: { debian: 'attr', suites: 'extended attributes' },
   setfattr: { debian: 'attr', suites: 'extended attributes' },
+  pigz: { debian: 'pigz', suites: 'inflating what pigz has written' },
   bzip2: { debian: 'bzip2', suites: 'inflating what bzip2 has written' },
   xz: { debian: 'xz-utils', suites: 'inflating what xz has written' },
   zstd: { debian: 'zstd', suites: 'inflating what zstd has written' },
