@@ -68,6 +68,7 @@ export async function benchAssemble(options: ScenarioOptions): Promise<Report> {
 function convert(tar: Buffer, write: (bytes: Buffer) => void, index: (line: Buffer) => void): void {
   const converter = createLayerConverter({
     write,
+    hole: (sizeBytes) => write(Buffer.alloc(sizeBytes)),
     index: (entry) => index(Buffer.from(formatIndexLine(entry))),
   });
   for (let at = 0; at < tar.length; at += PIECE_BYTES) converter.push(tar.subarray(at, at + PIECE_BYTES));
