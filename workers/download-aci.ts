@@ -1,9 +1,10 @@
 /** The task that downloads an ACI into a file that a reader follows: conditionally, in parts, going on with what is there. */
 
 import { FetchError, toFetchError } from '../src/errors.js';
-import { type HttpResponse, takesUnauthenticated } from '../src/http/client.js';
+import type { HttpResponse } from '../src/http/client.js';
 import { statusError } from '../src/http/errors.js';
 import { type CacheHeaders, cacheHeadersOf, conditionalHeaders } from '../src/http/freshness.js';
+import { takesUnauthenticated } from '../src/http/options.js';
 import { totalOf } from '../src/http/part-plan.js';
 import { checkPartial } from '../src/http/range.js';
 import { redactUrl } from '../src/http/redact.js';

@@ -1,7 +1,7 @@
 /** What the store has of an ACI, and whether it may be used again: by the keys of now, its signature and what was asked for. */
 
 import { isFetchError } from '../errors.js';
-import { takesUnauthenticated } from '../http/client.js';
+import { takesUnauthenticated } from '../http/options.js';
 import type { RemoteRecord, SignedRecord } from '../store/records.js';
 import type { ImageFacts } from '../store/store.js';
 import type { UrlReference } from '../types.js';

@@ -5,7 +5,7 @@ import { authorizationHeaders } from '../auth/authorization.js';
 import type { Credential } from '../auth/credentials.js';
 import { abortedError, type FetchError, isFetchError, type Stage, throwIfAborted } from '../errors.js';
 import { isPlainHttpServer, networkError } from './errors.js';
-import type { HttpOptions } from './options.js';
+import { type HttpOptions, takesUnauthenticated } from './options.js';
 import { createPace, type Pace } from './pace.js';
 import { firstHop, type Hop, isRedirect, nextHop } from './redirect.js';
 import { parseRetryAfter } from './retry.js';
@@ -48,17 +48,6 @@ export interface HttpClient {
   request(url: string, request: HttpRequest, signal: AbortSignal): Promise<HttpResponse>;
   /** Ends what is still under way with ERR_ABORTED and closes every connection. */
   close(): Promise<void>;
-}
-
-/**
- * Whether anybody on the way may answer for `url` with these options: then what was learned so before is no worse.
- * Pure.
- */
-export function takesUnauthenticated(
-  url: string,
-  { insecureTls }: Pick<HttpOptions, 'insecureTls'>,
-): boolean {
-  return insecureTls || new URL(url).protocol !== 'https:';
 }
 
 /** A host that asks for nothing more particular is left alone for so long after a 429 or 503. */

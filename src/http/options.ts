@@ -34,3 +34,14 @@ export const DEFAULT_HTTP_OPTIONS: HttpOptions = {
   stallTimeoutMs: 30_000,
   userAgent: 'acifetch',
 };
+
+/**
+ * Whether anybody on the way may answer for `url` with these options: then what was learned so before is no worse.
+ * Pure.
+ */
+export function takesUnauthenticated(
+  url: string,
+  { insecureTls }: Pick<HttpOptions, 'insecureTls'>,
+): boolean {
+  return insecureTls || new URL(url).protocol !== 'https:';
+}

@@ -10,7 +10,10 @@ import { projectDir } from '../support/project.js';
 import { describeRunner } from './runner-suite.js';
 
 /** The pool's threads need compiled files. */
-const POOL_MODULE = pathToFileURL(join(projectDir, 'dist', 'src', 'tasks', 'pool.js')).href;
+const builtModule = (name: string): string =>
+  pathToFileURL(join(projectDir, 'dist', 'src', 'tasks', name)).href;
+const POOL_MODULE = builtModule('pool.js');
+const COUNTERS_MODULE = builtModule('counters.js');
 
 async function createBuiltPool(workers: number): Promise<TaskRunner> {
   const { createPool } = (await import(POOL_MODULE)) as typeof import('../../src/tasks/pool.js');
@@ -53,7 +56,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 const file = mkdtempSync(tmpdir() + '/acifetch-') + '/x';
 writeFileSync(file, '');
-const layer = { digest: 'sha256:0', tarFiles: [file], indexFiles: [file], counters: new SharedArrayBuffer(40) };
+const { memory: counters } = (await import(${JSON.stringify(COUNTERS_MODULE)})).newBlobCounters();
+const layer = { digest: 'sha256:0', tarFiles: [file], indexFiles: [file], counters };
 const running = pool.run('assemble', { manifest: '{}', layers: [layer] }, { signal });
 const failed = running.then(() => 'no error', (error) => error.code);
 await new Promise((resolve) => setTimeout(resolve, 100));
