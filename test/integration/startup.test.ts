@@ -1,55 +1,69 @@
-/** What the command line loads: nothing that the answer at hand does without. */
+/** What a command loads before it answers: the start of a program is mostly the reading of its modules. */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { buildAci } from '../support/images/aci.js';
-import { runAci } from '../support/process.js';
+import { aciEnvironment, run } from '../support/process.js';
+import { aciScript } from '../support/project.js';
 import { tempDir } from '../support/temp.js';
-import { type Publisher, startPublisher } from './support/appc-site.js';
+import { fetchOne } from './support/commands.js';
 
-const folder = tempDir();
-const dir = join(folder, 'store');
-const home = join(folder, 'home');
-
-/** Notes every URL that an import of the main thread resolves to. */
+/** Writes down the URL of every module that is asked for. */
 const HOOKS = `
 import { appendFileSync } from 'node:fs';
 export async function resolve(specifier, context, next) {
   const resolved = await next(specifier, context);
-  appendFileSync(process.env.LOADED_LIST, resolved.url + '\\n');
+  appendFileSync(process.env.LOADED_MODULES, resolved.url + '\\n');
   return resolved;
-}`;
-const hooks = join(folder, 'hooks.mjs');
-const register = join(folder, 'register.mjs');
-writeFileSync(hooks, HOOKS);
-writeFileSync(
-  register,
-  `import { register } from 'node:module';\nregister(${JSON.stringify(pathToFileURL(hooks).href)});\n`,
-);
-let count = 0;
+}
+`;
 
-/** The packages that a command line loads, and the parts of the project. */
-async function loadedBy(args: readonly string[]): Promise<{ packages: string[]; sources: string[] }> {
-  const list = join(folder, `loaded-${count++}`);
-  const env = { NODE_OPTIONS: `--import=${pathToFileURL(register).href}`, LOADED_LIST: list };
-  const { code, stderr } = await runAci(args, { dir, home, env });
-  expect(stderr).toBe('');
-  expect(code).toBe(0);
+let id = '';
+let dir = '';
+beforeAll(async () => {
+  dir = tempDir();
+  const path = join(tempDir(), 'app.aci');
+  writeFileSync(path, buildAci({ name: 'example.test/app' }));
+  ({ id } = await fetchOne(path, { dir }));
+});
+
+/** Packages, and how many modules of the project's own. */
+async function loadedBy(args: readonly string[]): Promise<{ packages: string[]; own: number }> {
+  const folder = tempDir();
+  const [hook, list] = [join(folder, 'hook.mjs'), join(folder, 'loaded.txt')];
+  const source = `data:text/javascript,${encodeURIComponent(HOOKS)}`;
+  writeFileSync(hook, `import { register } from 'node:module';\nregister(${JSON.stringify(source)});\n`);
+  const env = { ...aciEnvironment({ dir }), LOADED_MODULES: list };
+  const { code, stderr } = await run(process.execPath, ['--import', hook, aciScript, ...args], { env });
+  expect([code, stderr]).toEqual([0, '']);
   const urls = [...new Set(readFileSync(list, 'utf8').split('\n'))];
-  const matches = (pattern: RegExp): string[] =>
-    [...new Set(urls.flatMap((url) => pattern.exec(url)?.[1] ?? []))].sort();
-  return { packages: matches(/\/node_modules\/([^/]+)/), sources: matches(/\/dist\/(.*)\.js$/) };
+  const packages = urls.flatMap((url) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? []);
+  return {
+    packages: [...new Set(packages)].sort(),
+    own: urls.filter((url) => /\/dist\/(src|wasm|workers)\//.test(url)).length,
+  };
 }
 
-let publisher: Publisher;
-let url: string;
-let id: string;
+describe('the modules that are loaded', () => {
+  it('by aci version are next to none', async () => {
+    const { packages, own } = await loadedBy(['version']);
+    expect(packages).toEqual([]);
+    expect(own).toBeLessThan(10);
+  });
 
-beforeAll(async () => {
-  publisher = await startPublisher();
-  const published = await publisher.publish('app', { entries: [{ path: 'x', data: 'x' }], sign: false });
-  url = published.url;
+  it.each([
+    ['a list of images', ['image', 'list', '--json']],
+    ['a fetch by ID', ['fetch', '--quiet']],
+    [
+      'a fetch by name from the store',
+      ['fetch', '--quiet', '--store-only', '--insecure-options=image', 'example.test/app'],
+    ],
+  ])('by %s are those that it needs', async (_, args) => {
+    const { packages, own } = await loadedBy(
+      args[2] === undefined && args[0] === 'fetch' ? [...args, id] : args,
+    );
+    expect(packages).toEqual(['clipanion']);
+    expect(own).toBeLessThan(140);
+  });
 });
-afterAll(() => publisher.close());
