@@ -15,8 +15,8 @@ export interface ScenarioOptions {
   readonly isSmoke: boolean;
 }
 
-/** A folder for stores and what the peers write. */
-export const workDir = join(cacheDir, 'work');
+/** A folder for stores and what the peers write; of this process alone, for a benchmark may run beside another. */
+export const workDir = join(cacheDir, `work-${process.pid}`);
 
 /** Twice what a large scenario writes. */
 const WARM_BYTES = 4e9;
