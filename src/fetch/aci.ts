@@ -3,7 +3,7 @@
 import { rm } from 'node:fs/promises';
 import { FetchError } from '../errors.js';
 import { cachedAnswerOf, isFresh, refresh } from '../http/freshness.js';
-import { removeIfFull, removePartial } from '../store/files.js';
+import { removeIfFull } from '../store/files.js';
 import type { RemoteRecord } from '../store/records.js';
 import type { ImageFacts } from '../store/store.js';
 import { hashesToKeep } from '../trust/check.js';
@@ -20,6 +20,7 @@ import {
 } from './aci-record.js';
 import { commitAci, runFetchAci } from './aci-task.js';
 import { admit } from './admission.js';
+import { partialPlace } from './partial-place.js';
 import type { CompleteRequest, Found, Session } from './session.js';
 import {
   readDeferredSignature,
@@ -99,12 +100,15 @@ export async function fetchRemoteAci(
   // Two processes must not append to one partial download; the second then finds what the first one stored.
   const lock = await store.lock(`url ${key}`, signal);
   try {
-    if (request.noStore) await removePartial(store.layout.partialFile(key));
+    const partialFile = await partialPlace(session, key, request.noStore);
     const current = await remembered(session, reference, request);
-    return await download(session, { ...origin, key, source, ...current }, request, signal);
-  } catch (error) {
-    await removeIfFull(store.layout.partialFile(key), error);
-    throw error;
+    const downloading = { ...origin, key, source, partialFile, ...current };
+    try {
+      return await download(session, downloading, request, signal);
+    } catch (error) {
+      await removeIfFull(partialFile, error);
+      throw error;
+    }
   } finally {
     await lock.release();
   }
@@ -113,6 +117,7 @@ export async function fetchRemoteAci(
 interface Downloading extends AciOrigin, Remembered {
   readonly key: string;
   readonly source: string;
+  readonly partialFile: string;
   /** What was learned of it before, so that a server cannot defer it again. Default: it is asked for. */
   readonly signatureFile?: SignatureFile | undefined;
 }
@@ -124,7 +129,7 @@ async function download(
   signal: AbortSignal,
 ): Promise<Found> {
   const { store } = session;
-  const { image, url, key, source, known, remote } = downloading;
+  const { image, url, key, source, partialFile, known, remote } = downloading;
   const early =
     downloading.signatureFile ?? (await readUnlessInsecure(session, downloading.signature, signal));
   await refuseEarly(session, downloading, early, request);
@@ -133,7 +138,7 @@ async function download(
     source: {
       kind: 'url',
       request: { url, credential, http: session.httpOptions, retries: session.retries },
-      partialFile: store.layout.partialFile(key),
+      partialFile,
       validators: known === undefined ? {} : (remote?.cached ?? {}),
     },
     hashes: await hashesFor(early),

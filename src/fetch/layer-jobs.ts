@@ -5,12 +5,13 @@ import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFetchError, storageError } from '../errors.js';
 import type { EngineEvent } from '../events.js';
-import { removeIfFull, removePartial } from '../store/files.js';
+import { removeIfFull } from '../store/files.js';
 import { layerBlob } from '../store/layout.js';
 import type { FetchLayerInput, LayerFiles, TaskNote } from '../tasks/contract.js';
 import { type BlobCounters, newBlobCounters } from '../tasks/counters.js';
 import type { Descriptor } from '../types.js';
 import { lendConnections } from './extra-connections.js';
+import { partialPlace } from './partial-place.js';
 import {
   FETCH_TASK_BYTES,
   type LayerJobs,
@@ -123,10 +124,14 @@ async function openLayer(
       await lock.release();
       return await storedLayer(session, layer, source);
     }
-    if (ignoreStore) await removePartial(store.layout.partialFile(layer.digest));
+    const partialFile = await partialPlace(session, layer.digest, ignoreStore);
     const { tarFile, indexFile } = await newIngestFiles(session, layer);
     const counters = newBlobCounters();
-    const fetching = fetchLayer(session, { layer, source, tarFile, indexFile, counters }, signal);
+    const fetching = fetchLayer(
+      session,
+      { layer, source, partialFile, tarFile, indexFile, counters },
+      signal,
+    );
     const discard = async (): Promise<void> => {
       await Promise.all([rm(tarFile, { force: true }), rm(indexFile, { force: true })]);
       await lock.release();
@@ -138,7 +143,7 @@ async function openLayer(
         return result;
       } catch (error) {
         counters.setState('failed');
-        await removeIfFull(store.layout.partialFile(layer.digest), error);
+        await removeIfFull(partialFile, error);
         throw error;
       } finally {
         await discard();
@@ -155,6 +160,7 @@ async function openLayer(
 interface LayerFetch {
   readonly layer: Descriptor;
   readonly source: LayerSource;
+  readonly partialFile: string;
   readonly tarFile: string;
   readonly indexFile: string;
   readonly counters: BlobCounters;
@@ -163,10 +169,10 @@ interface LayerFetch {
 /** Reads or downloads with a permit. */
 function fetchLayer(
   session: SessionBase,
-  { layer, source, tarFile, indexFile, counters }: LayerFetch,
+  { layer, source, partialFile, tarFile, indexFile, counters }: LayerFetch,
   signal: AbortSignal,
 ): { run(): Promise<LayerResult>; resumedBytes(): number } {
-  const { emit, runner, permits, store } = session;
+  const { emit, runner, permits } = session;
   const { origin } = source;
   const id = { image: source.image, blob: layer.digest };
   let resumedBytes: number | undefined;
@@ -190,7 +196,6 @@ function fetchLayer(
     const request = origin.request();
     shown = request.authorization;
     const { httpOptions: http, retries } = session;
-    const partialFile = store.layout.partialFile(layer.digest);
     return { kind: 'registry', request: { ...request, http, retries }, partialFile };
   }
 
@@ -215,6 +220,7 @@ function fetchLayer(
       };
       return await runner.run('fetchLayer', input, {
         signal,
+        workBytes: layer.sizeBytes,
         onNote: (note) => (note.note === 'connection' ? extras.onNote(note) : onNote(note)),
       });
     } finally {
