@@ -52,6 +52,9 @@ export interface Fill {
 const MAX_EXTRA = 7;
 /** A server that refuses others so often, one after another, is not asked for more. */
 const MAX_EXTRA_FAILURES = 3;
+const BATCH_BYTES = 256 * 1024;
+/** On a slow link nobody shall wait for more. */
+const BATCH_MS = 20;
 const CHECKPOINT_MS = 5000;
 const SAVE_MS = 500;
 const WAIT_MS = 100;
@@ -124,19 +127,26 @@ export async function fillFile(fill: Fill): Promise<number> {
     current.end = isWhole ? totalBytes : Math.min(current.end, totalBytes);
     const announcedEnd = isWhole ? totalBytes : Math.min(askedEnd, totalBytes);
     let at = start;
-    for await (const chunk of body) {
-      downloadedBytes += chunk.length;
-      const [from, to] = [Math.max(0, current.start - at), Math.min(chunk.length, current.end - at)];
-      if (from < to) {
-        file.write(chunk.subarray(from, to), at + from);
-        current.start = at + to;
-        current.aliveAtMs = performance.now();
-        fill.onArrival();
-        keepNotes();
+    const batch = createBatch(file, (writtenTo) => {
+      // Not before: what is neither in the file nor under way would be asked for again.
+      current.start = writtenTo;
+      fill.onArrival();
+      keepNotes();
+    });
+    try {
+      for await (const chunk of body) {
+        downloadedBytes += chunk.length;
+        const [from, to] = [Math.max(0, current.start - at), Math.min(chunk.length, current.end - at)];
+        if (from < to) {
+          batch.add(chunk.subarray(from, to), at + from);
+          current.aliveAtMs = performance.now();
+        }
+        at += chunk.length;
+        if (at >= current.end && current.end < announcedEnd) break;
+        if (at > current.end) throw fill.wrongSize(`more than the announced ${current.end} bytes`);
       }
-      at += chunk.length;
-      if (at >= current.end && current.end < announcedEnd) break;
-      if (at > current.end) throw fill.wrongSize(`more than the announced ${current.end} bytes`);
+    } finally {
+      batch.flush();
     }
     if (current.end !== Number.POSITIVE_INFINITY && current.start < current.end) {
       throw fill.wrongSize(`${current.start} of the announced ${current.end} bytes`);
@@ -210,6 +220,30 @@ export async function fillFile(fill: Fill): Promise<number> {
     await Promise.all(extras);
     await keepNotes.end();
   }
+}
+
+/** Chunks that follow each other, written together: those of TLS have 16 KiB, and many writes cost more than one. */
+function createBatch(file: PartialFile, onWritten: (writtenTo: number) => void) {
+  let chunks: Buffer[] = [];
+  let start = 0;
+  let sizeBytes = 0;
+  let sinceMs = 0;
+  function flush(): void {
+    if (sizeBytes === 0) return;
+    const [written, end] = [chunks, start + sizeBytes];
+    chunks = [];
+    sizeBytes = 0;
+    file.write(written, start);
+    onWritten(end);
+  }
+  function add(chunk: Buffer, at: number): void {
+    const nowMs = performance.now();
+    if (sizeBytes === 0) [start, sinceMs] = [at, nowMs];
+    chunks.push(chunk);
+    sizeBytes += chunk.length;
+    if (sizeBytes >= BATCH_BYTES || nowMs - sinceMs >= BATCH_MS) flush();
+  }
+  return { add, flush };
 }
 
 /** Notes now and then what is there: in a process that is killed no more than half a second's worth is lost. */

@@ -12,6 +12,7 @@ import {
   renameSync,
   rmSync,
   writeFileSync,
+  writevSync,
 } from 'node:fs';
 import { setImmediate as yieldToEvents } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -21,7 +22,6 @@ import { partialRecordFile } from '../src/store/layout.js';
 import { bootId } from '../src/store/owner.js';
 import { type PartialRecord, parsePartialRecord } from '../src/store/records.js';
 import type { FileRange } from '../src/types.js';
-import { writeFully } from './append-file.js';
 
 const sync = promisify(fdatasync);
 
@@ -44,8 +44,8 @@ export interface PartialFile extends ReadableBytes {
   /** What is written from now on may be from anybody; noted at once. */
   noteUnauthenticated(): void;
   received(): readonly Span[];
-  /** Bytes that are there already stay as they are: a reader may have hashed them. */
-  write(chunk: Buffer, at: number): void;
+  /** One after another from `at` on. Bytes that are there already stay as they are: a reader may have hashed them. */
+  write(chunks: readonly Buffer[], at: number): void;
   /** Notes what is there, so that a process that is killed loses little of it. */
   save(): void;
   /** The same against a loss of power. */
@@ -155,16 +155,15 @@ export function openPartialFile(path: string): PartialFile {
       writeRecord();
     },
     received: () => received,
-    write(chunk, at) {
-      const end = at + chunk.length;
+    write(chunks, at) {
+      const end = chunks.reduce((sum, chunk) => sum + chunk.length, at);
       if (at !== prefixEnd(received) && isInOrder) {
         // From here on the size of the file does not tell what is there.
         isInOrder = false;
         writeRecord();
       }
-      for (const { start, end: to } of missingIn(received, { start: at, end })) {
-        const missing = chunk.subarray(start - at, to - at);
-        writeFully(fd, missing, missing.length, start);
+      for (const span of missingIn(received, { start: at, end })) {
+        attempt(() => writeAll(fd, within(chunks, at, span), span.start));
       }
       received = addSpan(received, { start: at, end });
     },
@@ -183,6 +182,27 @@ export function openPartialFile(path: string): PartialFile {
     close: () => closeSync(fd),
     remove: () => attempt(() => removePartial(path)),
   };
+}
+
+/** What of the chunks, which begin at `at`, lies in the span. */
+function within(chunks: readonly Buffer[], at: number, { start, end }: Span): Buffer[] {
+  const found: Buffer[] = [];
+  let offset = at;
+  for (const chunk of chunks) {
+    const part = chunk.subarray(Math.max(0, start - offset), Math.max(0, end - offset));
+    if (part.length > 0) found.push(part);
+    offset += chunk.length;
+  }
+  return found;
+}
+
+function writeAll(fd: number, chunks: readonly Buffer[], position: number): void {
+  let left = chunks;
+  for (let at = position; left.length > 0; ) {
+    const written = writevSync(fd, left, at);
+    left = within(left, at, { start: at + written, end: Number.POSITIVE_INFINITY });
+    at += written;
+  }
 }
 
 /** With what is known of it. */

@@ -16,6 +16,9 @@ export interface Assembling {
   readonly noStore: boolean;
 }
 
+/** Hashing what a layer holds, as a part of the time that downloading, inflating and writing it takes. */
+const ASSEMBLY_WORK = 0.6;
+
 export type Assembled = AssembleOutput & { readonly downloadedBytes: number };
 
 /**
@@ -54,8 +57,9 @@ async function assembleLayers(
     }
     const handles = topFirst.map(({ digest }) => opened.get(digest) as LayerHandle);
     const input = { manifest, layers: handles.map(({ files }) => files) };
-    const assembling = session.runner.run('assemble', input, { signal });
-    // After the assembler, which then has a thread to itself where there is more than one.
+    const workBytes = ASSEMBLY_WORK * layers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const assembling = session.runner.run('assemble', input, { signal, workBytes });
+    // After the assembler, which then has a thread almost to itself where there is more than one.
     const downloading = Promise.all([...new Set(handles)].map((handle) => handle.start()));
     const [output, results] = await firstCause([assembling, downloading]);
     const downloadedBytes = results.reduce((sum, result) => sum + result.downloadedBytes, 0);

@@ -1,7 +1,7 @@
 /** The task runner on worker threads; the only importer of piscina. */
 
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
-import { Piscina } from 'piscina';
+import { Piscina, queueOptionsSymbol } from 'piscina';
 import { abortedError, FetchError, fromWire, throwIfAborted } from '../errors.js';
 import type { CancelMessage, LoadedMessage, TaskEnvelope, TaskName, TaskNote, Tasks } from './contract.js';
 import type { RunOptions, TaskRunner } from './runner.js';
@@ -18,40 +18,38 @@ const GRACE_MS = 700;
 /** How long `close` waits for threads that are still loading. */
 const LOAD_MS = 5000;
 
-const ASSEMBLER: TaskName = 'assemble';
-
 type Balancer = NonNullable<NonNullable<ConstructorParameters<typeof Piscina>[0]>['loadBalancer']>;
 
-/** An assembler hashes for as long as its image takes, so other tasks go to other threads while there are any. */
-const ASSEMBLER_WEIGHT = 8;
-
-/** Gives a task to the thread with the least to do; a thread takes any number. */
-function createBalancer(assemblers: ReadonlyMap<number, number>): Balancer {
-  return (_task, workers) => {
-    const load = ({ id, currentUsage }: (typeof workers)[number]): number =>
-      currentUsage + ASSEMBLER_WEIGHT * (assemblers.get(id) ?? 0);
-    return workers.reduce<(typeof workers)[number] | null>(
-      (best, worker) => (best === null || load(worker) < load(best) ? worker : best),
-      null,
-    );
-  };
+/** What a task has for the balancer. */
+interface Sized {
+  readonly workBytes: number;
 }
+
+/** Of a task that says nothing. */
+const DEFAULT_WORK_BYTES = 64 * 1024 * 1024;
 
 /** `workers`: threads, 1 or more; they start at once, beside the first requests. */
 export function createPool(workers: number): TaskRunner {
-  /** How many assemblers each thread has, by the thread's ID. */
-  const assemblers = new Map<number, number>();
-  const balance = createBalancer(assemblers);
+  /** What the running tasks of each thread have to do, by the thread's ID. */
+  const workBytesOf = new Map<number, number>();
+  const addWork = (thread: number, workBytes: number): void =>
+    void workBytesOf.set(thread, (workBytesOf.get(thread) ?? 0) + workBytes);
   let placedOn: number | undefined;
+
+  /** To the thread with the least to do; it takes any number of tasks. */
+  const loadBalancer: Balancer = (task, threads) => {
+    const chosen = threads.reduce<(typeof threads)[number] | null>(
+      (best, thread) => (best === null || loadOf(thread.id) < loadOf(best.id) ? thread : best),
+      null,
+    );
+    placedOn = chosen?.id;
+    if (chosen !== null) addWork(chosen.id, (task[queueOptionsSymbol] as Sized).workBytes);
+    return chosen;
+  };
+  const loadOf = (thread: number): number => workBytesOf.get(thread) ?? 0;
+
   const pool = new Piscina({
-    loadBalancer(task, candidates) {
-      const chosen = balance(task, candidates);
-      placedOn = chosen?.id;
-      if (chosen !== null && task.name === ASSEMBLER) {
-        assemblers.set(chosen.id, (assemblers.get(chosen.id) ?? 0) + 1);
-      }
-      return chosen;
-    },
+    loadBalancer,
     filename: new URL('../../workers/main.js', import.meta.url).href,
     minThreads: workers,
     maxThreads: workers,
@@ -74,7 +72,7 @@ export function createPool(workers: number): TaskRunner {
   async function run<K extends TaskName>(
     name: K,
     input: Tasks[K]['input'],
-    { signal, onNote }: RunOptions,
+    { signal, onNote, workBytes = DEFAULT_WORK_BYTES }: RunOptions,
   ): Promise<Tasks[K]['output']> {
     throwIfAborted(signal);
     const { port1, port2 } = new MessageChannel();
@@ -92,7 +90,8 @@ export function createPool(workers: number): TaskRunner {
     signal.addEventListener('abort', onAbort, { once: true });
     try {
       placedOn = undefined;
-      const running = pool.run({ input, port: port2 }, { name, transferList: [port2] }) as Promise<
+      const message = { input, port: port2, [queueOptionsSymbol]: { workBytes } satisfies Sized };
+      const running = pool.run(message, { name, transferList: [port2] }) as Promise<
         TaskEnvelope<Tasks[K]['output']>
       >;
       // Known at once unless the threads are still starting; the result tells it too.
@@ -108,8 +107,7 @@ export function createPool(workers: number): TaskRunner {
         cause: error ?? deadThread,
       });
     } finally {
-      if (name === ASSEMBLER && thread !== undefined)
-        assemblers.set(thread, (assemblers.get(thread) ?? 1) - 1);
+      if (thread !== undefined) addWork(thread, -workBytes);
       signal.removeEventListener('abort', onAbort);
       clearTimeout(graceTimer);
       // The result may have overtaken notes that were sent before it.

@@ -16,6 +16,11 @@ export interface TaskRunner {
 export interface RunOptions {
   readonly signal: AbortSignal;
   readonly onNote?: ((note: TaskNote) => void) | undefined;
+  /**
+   * About how much the task has to do, counted as the bytes of a compressed layer to fetch: tasks go to the thread
+   * that has the least of it. Default 64 MiB.
+   */
+  readonly workBytes?: number | undefined;
 }
 
 /** A runner that is made when it is first needed. */

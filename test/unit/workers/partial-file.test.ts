@@ -43,11 +43,11 @@ describe('the rest of a download', () => {
     const first = openPartialFile(path);
     expect([first.size(), first.facts()]).toEqual([0, undefined]);
     first.begin({ etag: '"a"', totalBytes: 11 });
-    first.write(bytes('hello '), 0);
+    first.write([bytes('hello ')], 0);
     first.close();
     const second = openPartialFile(path);
     expect([second.size(), second.facts()]).toMatchObject([6, { etag: '"a"', totalBytes: 11 }]);
-    second.write(bytes('world'), 6);
+    second.write([bytes('world')], 6);
     const chunks: string[] = [];
     await replay(second, async (chunk) => void chunks.push(chunk.toString()), NEVER);
     expect(chunks.join('')).toBe('hello world');
@@ -57,7 +57,7 @@ describe('the rest of a download', () => {
       '',
       { etag: '"b"' },
     ]);
-    second.write(bytes('again'), 0);
+    second.write([bytes('again')], 0);
     second.close();
     expect(readFileSync(path, 'utf8')).toBe('again');
     second.remove();
@@ -69,11 +69,11 @@ describe('the rest of a download', () => {
     const path = newPath();
     const file = openPartialFile(path);
     file.begin(undefined);
-    file.write(bytes('56'), 5);
+    file.write([bytes('56')], 5);
     expect([file.size(), file.received()]).toEqual([0, [{ start: 5, end: 7 }]]);
-    file.write(bytes('012'), 0);
+    file.write([bytes('012')], 0);
     expect(file.size()).toBe(3);
-    file.write(bytes('34'), 3);
+    file.write([bytes('34')], 3);
     expect([file.size(), readFileSync(path, 'utf8')]).toEqual([7, '0123456']);
     file.close();
   });
@@ -82,11 +82,13 @@ describe('the rest of a download', () => {
     const path = newPath();
     const file = openPartialFile(path);
     file.begin(undefined);
-    file.write(bytes('ab'), 2);
-    file.write(bytes('......'), 0);
+    file.write([bytes('ab')], 2);
+    file.write([bytes('......')], 0);
     expect(readFileSync(path, 'utf8')).toBe('..ab..');
-    file.write(bytes('xxxxxx'), 0);
+    file.write([bytes('xxxxxx')], 0);
     expect(readFileSync(path, 'utf8')).toBe('..ab..');
+    file.write([bytes('x'), bytes('xx'), bytes('x'), bytes('xxcd'), bytes('e')], 0);
+    expect(readFileSync(path, 'utf8')).toBe('..ab..cde');
     file.close();
   });
 
@@ -94,7 +96,7 @@ describe('the rest of a download', () => {
     const path = newPath();
     const file = openPartialFile(path);
     file.begin(undefined);
-    file.write(bytes('0123'), 0);
+    file.write([bytes('0123')], 0);
     // Nothing is closed or saved.
     expect(foundAt(path)).toEqual([[0, 4]]);
     file.close();
@@ -115,8 +117,8 @@ describe('the rest of a download', () => {
     const path = newPath();
     const file = openPartialFile(path);
     file.begin(undefined);
-    file.write(bytes('01'), 0);
-    file.write(bytes('89'), 8);
+    file.write([bytes('01')], 0);
+    file.write([bytes('89')], 8);
     if (isSaved) file.save();
     expect(foundAt(path)).toEqual(expected);
     file.close();
@@ -126,9 +128,9 @@ describe('the rest of a download', () => {
     const path = newPath();
     const file = openPartialFile(path);
     file.begin(undefined);
-    file.write(bytes('0123'), 0);
+    file.write([bytes('0123')], 0);
     await file.checkpoint();
-    file.write(bytes('4567'), 4);
+    file.write([bytes('4567')], 4);
     file.save();
     file.close();
     const record = JSON.parse(readFileSync(`${path}.json`, 'utf8'));
