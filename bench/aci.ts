@@ -58,7 +58,7 @@ const SLOW = { bytesPerSecond: 10e6, latencyMs: 50 };
 const CONNECTIONS = 8;
 
 export async function benchSlowLink(options: ScenarioOptions): Promise<Report> {
-  const file = await aciFile(400e6 * options.scale, 'plain');
+  const file = await aciFile(1e9 * options.scale, 'plain');
   return await benchAci('slow-link', options, {
     file,
     server: SLOW,

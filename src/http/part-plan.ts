@@ -160,7 +160,7 @@ export function shallBeParallel({ isParallel, unreadBytes, missingBytes }: Pace)
 }
 
 /** How often it is looked whether the reader of a download has to wait. */
-export const LOOK_MS = 50;
+export const LOOK_MS = 25;
 const STARVING_LOOKS = 2;
 const FEW_BYTES = 2 * 1024 * 1024;
 const MANY_BYTES = 4 * PART_BYTES;
