@@ -195,12 +195,13 @@ export async function fillFile(fill: Fill): Promise<number> {
     }
   }
 
+  const busyPart = busyPartOfThread();
   function look(): void {
     const totalBytes = fill.totalBytes();
     if (totalBytes === undefined || downloadedBytes === 0) return;
     unreadBytes = [...unreadBytes.slice(-1), fill.unreadBytes()];
     const missingBytes = totalBytes - totalOf(file.received());
-    isParallel = shallBeParallel({ isParallel, unreadBytes, missingBytes });
+    isParallel = shallBeParallel({ isParallel, unreadBytes, missingBytes, busyPart: busyPart() });
     const most = fill.doesRanges() === true ? MAX_EXTRA : 1;
     while (isParallel && mayHaveMore() && extras.size < most) {
       const one: Promise<void> = extra().finally(() => extras.delete(one));
@@ -220,6 +221,17 @@ export async function fillFile(fill: Fill): Promise<number> {
     await Promise.all(extras);
     await keepNotes.end();
   }
+}
+
+/** Of the time between the call before the last one and now. */
+function busyPartOfThread(): () => number {
+  let [before, last] = [performance.eventLoopUtilization(), performance.eventLoopUtilization()];
+  return () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, before);
+    [before, last] = [last, now];
+    return utilization;
+  };
 }
 
 /** Chunks that follow each other, written together: those of TLS have 16 KiB, and many writes cost more than one. */

@@ -148,13 +148,18 @@ export interface Pace {
   /** What was here and not read at the last looks, {@link LOOK_MS} apart. */
   readonly unreadBytes: readonly number[];
   readonly missingBytes: number;
+  /** Of the time since the look before the last one, the part in which the thread that receives was busy: 0 to 1. */
+  readonly busyPart: number;
 }
 
-/** Whether several connections shall bring the rest: a reader that has enough to do gains nothing by them. */
-export function shallBeParallel({ isParallel, unreadBytes, missingBytes }: Pace): boolean {
+/**
+ * Whether several connections shall bring the rest. A reader that has enough to do gains nothing by them, nor does one
+ * whose bytes wait for the thread that receives them and not for the network.
+ */
+export function shallBeParallel({ isParallel, unreadBytes, missingBytes, busyPart }: Pace): boolean {
   const last = unreadBytes.slice(-STARVING_LOOKS);
   if (last.length === STARVING_LOOKS && last.every((unread) => unread < FEW_BYTES)) {
-    return isParallel || missingBytes >= MIN_PARALLEL_BYTES;
+    return isParallel || (missingBytes >= MIN_PARALLEL_BYTES && busyPart < BUSY_PART);
   }
   return isParallel && (last.at(-1) ?? 0) < MANY_BYTES;
 }
@@ -162,5 +167,6 @@ export function shallBeParallel({ isParallel, unreadBytes, missingBytes }: Pace)
 /** How often it is looked whether the reader of a download has to wait. */
 export const LOOK_MS = 25;
 const STARVING_LOOKS = 2;
+const BUSY_PART = 0.9;
 const FEW_BYTES = 2 * 1024 * 1024;
 const MANY_BYTES = 4 * PART_BYTES;

@@ -218,15 +218,17 @@ describe('spans', () => {
 });
 
 describe('several connections', () => {
-  it.each<[string, boolean, number[], number, boolean]>([
+  it.each<[string, boolean, number[], number, boolean, busyPart?: number]>([
     ['come when the reader has had nothing to do twice', false, [0, 100], 99 * P, true],
     ['do not come after one look', false, [0], 99 * P, false],
     ['do not come while the reader has enough', false, [0, 9 * MIB], 99 * P, false],
     ['do not come for a small rest', false, [0, 0], 2 * P - 1, false],
+    ['do not come where it is the thread that is slow', false, [0, 0], 99 * P, false, 0.95],
+    ['stay where the thread is slow', true, [0, 0], 99 * P, true, 1],
     ['stay for a small rest', true, [0, 0], 1, true],
     ['stay while the reader has some', true, [0, 9 * MIB], 99 * P, true],
     ['go when the reader has much', true, [0, 32 * MIB], 99 * P, false],
-  ])('%s', (_, isParallel, unreadBytes, missingBytes, expected) => {
-    expect(shallBeParallel({ isParallel, unreadBytes, missingBytes })).toBe(expected);
+  ])('%s', (_, isParallel, unreadBytes, missingBytes, expected, busyPart = 0.1) => {
+    expect(shallBeParallel({ isParallel, unreadBytes, missingBytes, busyPart })).toBe(expected);
   });
 });
