@@ -13,9 +13,18 @@ export interface BenchRegistry {
   readonly pid: number;
   /** Pushes what `ref` names in an OCI layout as `REPOSITORY:1.0`. */
   push(layout: string, ref: string, repository: string): Promise<void>;
-  /** The digest of every blob that was asked for by GET so far, in turn. */
-  blobRequests(): string[];
+  /** What was asked for by GET so far, in turn. */
+  blobRequests(): BlobRequest[];
   close(): Promise<void>;
+}
+
+/** A request for a blob. */
+export interface BlobRequest {
+  readonly digest: string;
+  /** Whether it was for a part, or for what is missing. */
+  readonly isPart: boolean;
+  /** Of the answer. */
+  readonly sentBytes: number;
 }
 
 export const TAG = '1.0';
@@ -53,7 +62,10 @@ export async function startSmallRegistry(): Promise<BenchRegistry> {
     blobRequests: () =>
       registry.requests
         .filter(({ method }) => method === 'GET')
-        .flatMap(({ path }) => /\/blobs\/(.+)$/.exec(path)?.[1] ?? []),
+        .flatMap(({ path, status, sentBytes }) => {
+          const digest = /\/blobs\/(.+)$/.exec(path)?.[1];
+          return digest === undefined ? [] : { digest, isPart: status === 206, sentBytes };
+        }),
     close: () => registry.close(),
   };
 }
@@ -72,6 +84,11 @@ interface Manifest {
 }
 
 /** From the access log of docker-registry, in Apache's combined format. */
-export function blobRequestsOf(log: string): string[] {
-  return [...log.matchAll(/"GET \/v2\/\S+\/blobs\/(\S+) HTTP/g)].map(([, digest = '']) => digest);
+export function blobRequestsOf(log: string): BlobRequest[] {
+  const lines = log.matchAll(/"GET \/v2\/\S+\/blobs\/(\S+) HTTP\/[\d.]+" (\d+) (\d+)/g);
+  return [...lines].map(([, digest = '', status, sentBytes]) => ({
+    digest,
+    isPart: status === '206',
+    sentBytes: Number(sentBytes),
+  }));
 }
