@@ -1,6 +1,6 @@
 /** A buffered writer at the end of a file that other threads follow. */
 
-import { ftruncateSync, writeSync } from 'node:fs';
+import { fstatSync, ftruncateSync, writeSync } from 'node:fs';
 import { storageError } from '../src/errors.js';
 
 export interface AppendFile {
@@ -56,9 +56,8 @@ const ZEROS = Buffer.alloc(HOLE_BYTES);
 /** Lets the file end with zeros from `position` on. */
 export function makeHole(fd: number, position: number, sizeBytes: number): void {
   try {
-    // It may have had something there.
-    ftruncateSync(fd, position);
-    ftruncateSync(fd, position + sizeBytes);
+    // What an attempt before this one wrote there is the same, and may be in use.
+    if (fstatSync(fd).size < position + sizeBytes) ftruncateSync(fd, position + sizeBytes);
   } catch (error) {
     throw storageError(error, 'cannot write');
   }

@@ -2,6 +2,7 @@
 
 import { FetchError, toFetchError } from '../src/errors.js';
 import type { HttpResponse } from '../src/http/client.js';
+import { parseHttpDate } from '../src/http/date.js';
 import { statusError } from '../src/http/errors.js';
 import { type CacheHeaders, cacheHeadersOf, conditionalHeaders } from '../src/http/freshness.js';
 import { takesUnauthenticated } from '../src/http/options.js';
@@ -30,6 +31,7 @@ export const downloadAci: TaskHandler<'downloadAci'> = async (input, context) =>
   const client = await httpClient(request.http);
   const counters = blobCounters(input.counters);
   const partial = openPartialFile(input.partialFile);
+  const connections = extraConnections(input.counters, context);
   let publishedBytes = 0;
   let downloadedBytes = 0;
   let headers: CacheHeaders | undefined;
@@ -51,6 +53,8 @@ export const downloadAci: TaskHandler<'downloadAci'> = async (input, context) =>
 
   async function open(span: SpanRequest, signal: AbortSignal): Promise<OpenedSpan> {
     const isNew = partial.received().length === 0;
+    // Only the first connection begins: another one would begin under its feet.
+    if (isNew && !span.isFirst) throw noRanges();
     const validator = resumeValidator(partial.facts());
     if (!isNew && validator === undefined) throw new ContentChanged(what);
     const condition = isNew ? conditionalHeaders(validators) : { 'if-range': validator as string };
@@ -80,7 +84,7 @@ export const downloadAci: TaskHandler<'downloadAci'> = async (input, context) =>
   function startOf(response: HttpResponse, { start, end, isFirst }: SpanRequest): number {
     const facts = partial.facts();
     const { status } = response;
-    const isOfOther = (status === 200 || status === 206) && !isSameContent(response.headers, facts);
+    const isOfOther = (status === 200 || status === 206) && !isSameContent(response, facts);
     if (isOfOther || status === 412 || status === 416) throw isFirst ? new ContentChanged(what) : changed();
     noteRanges(request.url, response, true);
     const answer = {
@@ -92,15 +96,19 @@ export const downloadAci: TaskHandler<'downloadAci'> = async (input, context) =>
     };
     if (checkPartial(answer) === 'append') return start;
     if (isFirst) return 0;
-    throw new FetchError('ERR_HTTP_STATUS', `${what}: no ranges`, { stage: 'download' });
+    throw noRanges();
   }
+
+  const noRanges = (): FetchError =>
+    new FetchError('ERR_HTTP_STATUS', `${what}: no ranges`, { stage: 'download' });
 
   const changed = (): FetchError =>
     new FetchError('ERR_NETWORK', `${what}: changed while it was downloaded`, { stage: 'download' });
 
   function tellOpened(): void {
     const resumedBytes = totalOf(partial.received());
-    context.note({ note: 'opened', sizeBytes: partial.facts()?.totalBytes, resumedBytes });
+    const sizeBytes = partial.facts()?.totalBytes;
+    context.note({ note: 'opened', sizeBytes, resumedBytes, prefixBytes: partial.size() });
     publish();
   }
 
@@ -122,9 +130,13 @@ export const downloadAci: TaskHandler<'downloadAci'> = async (input, context) =>
     const facts = partial.facts();
     if (facts?.totalBytes === undefined || facts.totalBytes !== partial.size()) return false;
     if (facts.totalBytes === 0 || resumeValidator(facts) === undefined) throw new ContentChanged(what);
-    const response = await retrying(() => ask(conditionalHeaders(facts), context.signal));
-    await response.discard();
-    if (response.status !== 304) throw new ContentChanged(what);
+    const response = await retrying(async () => {
+      const answer = await ask(conditionalHeaders(facts), context.signal);
+      await answer.discard();
+      if (answer.status === 200 || answer.status === 412) throw new ContentChanged(what);
+      if (answer.status !== 304) throw statusError(answer, what, 'download');
+      return answer;
+    });
     headers = cacheHeadersOf(response.headers);
     tellOpened();
     return true;
@@ -149,7 +161,7 @@ export const downloadAci: TaskHandler<'downloadAci'> = async (input, context) =>
       },
       wrongSize: (problem) =>
         new FetchError('ERR_NETWORK', `${what}: the server sent ${problem}`, { stage: 'download' }),
-      connections: extraConnections(input.counters, context),
+      connections,
       retry: retryOptions(request, context),
     });
   }
@@ -195,9 +207,15 @@ function factsOf(headers: HttpResponse['headers']): PartialFacts {
   const length = Number(headers['content-length'] ?? Number.NaN);
   return {
     etag: headers['etag'],
-    lastModified: headers['last-modified'],
+    lastModified: isStrongTime(headers) ? headers['last-modified'] : undefined,
     totalBytes: Number.isSafeInteger(length) ? length : undefined,
   };
+}
+
+/** What changed within the second in which it was sent may have changed again in it (RFC 9110, 8.8.2.2). */
+function isStrongTime(headers: HttpResponse['headers']): boolean {
+  const [modifiedMs, sentMs] = [parseHttpDate(headers['last-modified']), parseHttpDate(headers['date'])];
+  return modifiedMs !== undefined && sentMs !== undefined && sentMs - modifiedMs >= 1000;
 }
 
 /** What If-Range may hold: a strong ETag or else the time (RFC 9110, 13.1.5). */
@@ -213,9 +231,10 @@ function strongEtag({ etag }: PartialFacts): string | undefined {
  * A server that knows ranges but not If-Range sends a part of whatever it has now; a 206 carries the validator that
  * a 200 would have (RFC 9110, 15.3.7).
  */
-function isSameContent(headers: HttpResponse['headers'], facts: PartialFacts = {}): boolean {
-  const etag = strongEtag(facts);
-  if (etag !== undefined) return headers['etag'] === etag;
-  const { lastModified } = facts;
-  return lastModified !== undefined && (headers['last-modified'] ?? lastModified) === lastModified;
+function isSameContent({ status, headers }: HttpResponse, facts: PartialFacts = {}): boolean {
+  const { etag, lastModified } = facts;
+  if (strongEtag(facts) !== undefined) return headers['etag'] === etag;
+  if (etag !== undefined && headers['etag'] !== undefined && headers['etag'] !== etag) return false;
+  const modified = headers['last-modified'] ?? (status === 206 ? lastModified : undefined);
+  return lastModified !== undefined && modified === lastModified;
 }

@@ -9,7 +9,13 @@ import { createLayerConverter } from '../src/convert/layer.js';
 import { formatIndexLine } from '../src/convert/layer-index.js';
 import { FetchError, storageError, throwIfAborted } from '../src/errors.js';
 import { totalOf } from '../src/http/part-plan.js';
-import type { FetchLayerInput, LocalLayer, TaskContext, TaskHandler } from '../src/tasks/contract.js';
+import type {
+  FetchLayerInput,
+  FetchLayerOutput,
+  LocalLayer,
+  TaskContext,
+  TaskHandler,
+} from '../src/tasks/contract.js';
 import { blobCounters } from '../src/tasks/counters.js';
 import { appendFile } from './append-file.js';
 import { downloadBlob } from './download-blob.js';
@@ -29,53 +35,65 @@ const turns = createTurns();
  * which it does only when digest and size were right and both files are synced.
  */
 export const fetchLayer: TaskHandler<'fetchLayer'> = async (input, context) => {
-  const { digest, sizeBytes } = input;
-  const counters = blobCounters(input.counters);
-  const bytes = openBytes(input, context);
   const output = openOutput(input);
   try {
-    const { resumedBytes } = bytes;
-    context.note({ note: 'opened', sizeBytes, resumedBytes });
-    const hash = createHash(digest.startsWith('sha512') ? 'sha512' : 'sha256');
-    const inflating = startInflating(
-      {
-        ...input,
-        bytes,
-        onInput(chunk, end) {
-          if (bytes.digestOf === 'blob') hash.update(chunk);
-          if (bytes.isLocal) counters.set('wireBytes', end);
-        },
-        onOutput(chunk) {
-          if (bytes.digestOf === 'content') hash.update(chunk);
-          output.converter.push(chunk);
-        },
-      },
-      context.signal,
-    );
-    const downloadedBytes = await bytes.fetch(inflating).catch(async (error: unknown) => {
-      await inflating.stop();
-      throw error;
-    });
-    const malformed = await endOf(inflating, bytes, hash, context.signal);
-    if (hash.digest('hex') !== digest.slice(digest.indexOf(':') + 1)) {
-      bytes.remove();
-      throw new FetchError('ERR_DIGEST_MISMATCH', `layer ${digest}: the content has another digest`, {
-        stage: 'verify',
-      });
+    const bytes = openBytes(input, context);
+    try {
+      return await convertLayer(input, bytes, output, context);
+    } finally {
+      bytes.close();
     }
-    // Only reported now that it is known to be what the image names.
-    if (malformed !== undefined) throw malformed;
-    output.converter.end();
-    output.flush();
-    counters.setState('complete');
-    await output.sync();
-    bytes.remove();
-    return { downloadedBytes, resumedBytes };
   } finally {
     output.close();
-    bytes.close();
   }
 };
+
+async function convertLayer(
+  input: FetchLayerInput,
+  bytes: LayerBytes,
+  output: ReturnType<typeof openOutput>,
+  context: TaskContext,
+): Promise<FetchLayerOutput> {
+  const { digest, sizeBytes } = input;
+  const counters = blobCounters(input.counters);
+  const { resumedBytes } = bytes;
+  context.note({ note: 'opened', sizeBytes, resumedBytes });
+  const hash = createHash(digest.startsWith('sha512') ? 'sha512' : 'sha256');
+  const inflating = startInflating(
+    {
+      ...input,
+      bytes,
+      onInput(chunk, end) {
+        if (bytes.digestOf === 'blob') hash.update(chunk);
+        if (bytes.isLocal) counters.set('wireBytes', end);
+      },
+      onOutput(chunk) {
+        if (bytes.digestOf === 'content') hash.update(chunk);
+        output.converter.push(chunk);
+      },
+    },
+    context.signal,
+  );
+  const downloadedBytes = await bytes.fetch(inflating).catch(async (error: unknown) => {
+    await inflating.stop();
+    throw error;
+  });
+  const malformed = await endOf(inflating, bytes, hash, context.signal);
+  if (hash.digest('hex') !== digest.slice(digest.indexOf(':') + 1)) {
+    bytes.remove();
+    throw new FetchError('ERR_DIGEST_MISMATCH', `layer ${digest}: the content has another digest`, {
+      stage: 'verify',
+    });
+  }
+  // Only reported now that it is known to be what the image names.
+  if (malformed !== undefined) throw malformed;
+  output.converter.end();
+  output.flush();
+  counters.setState('complete');
+  await output.sync();
+  bytes.remove();
+  return { downloadedBytes, resumedBytes };
+}
 
 /**
  * Bytes are hashed as they are inflated, for a file of the user may change in between. When that ends early, which is
@@ -216,7 +234,7 @@ function startInflating(
 function openOutput({ tarFile, indexFile, counters: memory }: FetchLayerInput) {
   const counters = blobCounters(memory);
   const tarFd = openForWriting(tarFile);
-  const indexFd = openForWriting(indexFile);
+  const indexFd = openForWriting(indexFile, () => closeSync(tarFd));
   const index = appendFile(indexFd, (sizeBytes) => counters.set('indexBytes', sizeBytes));
   const tar = appendFile(tarFd, (sizeBytes) => {
     // Entries first, so that followers know what the bytes are.
@@ -244,10 +262,11 @@ function openOutput({ tarFile, indexFile, counters: memory }: FetchLayerInput) {
   };
 }
 
-function openForWriting(path: string): number {
+function openForWriting(path: string, onFailure = (): void => {}): number {
   try {
     return openSync(path, 'r+');
   } catch (error) {
+    onFailure();
     throw storageError(error, `cannot write ${path}`);
   }
 }

@@ -55,6 +55,7 @@ const MAX_EXTRA_FAILURES = 3;
 const BATCH_BYTES = 256 * 1024;
 /** On a slow link nobody shall wait for more. */
 const BATCH_MS = 20;
+const SAMPLE_MS = 1000;
 const CHECKPOINT_MS = 5000;
 const SAVE_MS = 500;
 const WAIT_MS = 100;
@@ -65,6 +66,9 @@ interface Running extends Span {
   start: number;
   end: number;
   aliveAtMs: number;
+  bytesPerSecond: number | undefined;
+  /** Where it was when its rate was looked at. */
+  sample: { readonly start: number; readonly atMs: number };
   readonly controller: AbortController;
 }
 
@@ -74,8 +78,11 @@ export async function fillFile(fill: Fill): Promise<number> {
   const { signal } = retry;
   const running = new Set<Running>();
   const extras = new Set<Promise<void>>();
+  const batches = new Set<Batch>();
+  /** Bytes a second of the fastest connection so far. */
+  let fastest = 0;
   let unreadBytes: readonly number[] = [];
-  const keepNotes = noteKeeper(file);
+  const keepNotes = noteKeeper(file, signal);
   let downloadedBytes = 0;
   let extraFailures = 0;
   let isParallel = false;
@@ -89,7 +96,8 @@ export async function fillFile(fill: Fill): Promise<number> {
       return { kind: 'fetch', span: { start: prefixEnd(received), end: Number.POSITIVE_INFINITY } };
     }
     const nowMs = performance.now();
-    return nextPart({ totalBytes, received, transfers: [...running], nowMs, isAlone: !isParallel });
+    const transfers = [...running];
+    return nextPart({ totalBytes, received, transfers, nowMs, fastest, isAlone: !isParallel });
   }
 
   async function transfer({ span: { start, end }, shortened }: Part, isFirst: boolean): Promise<void> {
@@ -99,7 +107,15 @@ export async function fillFile(fill: Fill): Promise<number> {
     // A server that has not shown yet that it does ranges must not cost the first connection its request.
     const isProbe = fill.doesRanges() !== true;
     if (!isProbe) shorten();
-    const current: Running = { start, end, aliveAtMs: performance.now(), controller: new AbortController() };
+    const nowMs = performance.now();
+    const current: Running = {
+      start,
+      end,
+      aliveAtMs: nowMs,
+      bytesPerSecond: undefined,
+      sample: { start, atMs: nowMs },
+      controller: new AbortController(),
+    };
     const onAbort = (): void => current.controller.abort(abortedError(signal.reason));
     signal.addEventListener('abort', onAbort, { once: true });
     running.add(current);
@@ -133,6 +149,7 @@ export async function fillFile(fill: Fill): Promise<number> {
       fill.onArrival();
       keepNotes();
     });
+    batches.add(batch);
     try {
       for await (const chunk of body) {
         downloadedBytes += chunk.length;
@@ -146,6 +163,7 @@ export async function fillFile(fill: Fill): Promise<number> {
         if (at > current.end) throw fill.wrongSize(`more than the announced ${current.end} bytes`);
       }
     } finally {
+      batches.delete(batch);
       batch.flush();
     }
     if (current.end !== Number.POSITIVE_INFINITY && current.start < current.end) {
@@ -197,8 +215,12 @@ export async function fillFile(fill: Fill): Promise<number> {
 
   const busyPart = busyPartOfThread();
   function look(): void {
+    const nowMs = performance.now();
+    for (const batch of batches) batch.flushOld(nowMs);
+    for (const one of running) fastest = Math.max(fastest, sampleRate(one, nowMs));
     const totalBytes = fill.totalBytes();
-    if (totalBytes === undefined || downloadedBytes === 0) return;
+    // Before there is something, nobody knows what the others are to bring the rest of.
+    if (totalBytes === undefined || file.received().length === 0) return;
     unreadBytes = [...unreadBytes.slice(-1), fill.unreadBytes()];
     const missingBytes = totalBytes - totalOf(file.received());
     isParallel = shallBeParallel({ isParallel, unreadBytes, missingBytes, busyPart: busyPart() });
@@ -234,13 +256,32 @@ function busyPartOfThread(): () => number {
   };
 }
 
+interface Batch {
+  add(chunk: Buffer, at: number): void;
+  flush(): void;
+  /** Writes what waits for more that does not come. Does not fail: what comes next does. */
+  flushOld(nowMs: number): void;
+}
+
+/** Looks at the rate of a transfer once a second, and returns the last one. */
+function sampleRate(one: Running, nowMs: number): number {
+  const { start, atMs } = one.sample;
+  if (nowMs - atMs >= SAMPLE_MS) {
+    one.bytesPerSecond = ((one.start - start) * 1000) / (nowMs - atMs);
+    one.sample = { start: one.start, atMs: nowMs };
+  }
+  return one.bytesPerSecond ?? 0;
+}
+
 /** Chunks that follow each other, written together: those of TLS have 16 KiB, and many writes cost more than one. */
-function createBatch(file: PartialFile, onWritten: (writtenTo: number) => void) {
+function createBatch(file: PartialFile, onWritten: (writtenTo: number) => void): Batch {
   let chunks: Buffer[] = [];
   let start = 0;
   let sizeBytes = 0;
   let sinceMs = 0;
+  let failure: unknown;
   function flush(): void {
+    if (failure !== undefined) throw failure;
     if (sizeBytes === 0) return;
     const [written, end] = [chunks, start + sizeBytes];
     chunks = [];
@@ -255,11 +296,19 @@ function createBatch(file: PartialFile, onWritten: (writtenTo: number) => void) 
     sizeBytes += chunk.length;
     if (sizeBytes >= BATCH_BYTES || nowMs - sinceMs >= BATCH_MS) flush();
   }
-  return { add, flush };
+  function flushOld(nowMs: number): void {
+    if (sizeBytes === 0 || nowMs - sinceMs < BATCH_MS) return;
+    try {
+      flush();
+    } catch (error) {
+      failure = error;
+    }
+  }
+  return { add, flush, flushOld };
 }
 
 /** Notes now and then what is there: in a process that is killed no more than half a second's worth is lost. */
-function noteKeeper(file: PartialFile) {
+function noteKeeper(file: PartialFile, signal: AbortSignal) {
   let savedAtMs = performance.now();
   let syncedAtMs = savedAtMs;
   let syncing: Promise<void> | undefined;
@@ -272,7 +321,7 @@ function noteKeeper(file: PartialFile) {
     if (syncing !== undefined || nowMs - syncedAtMs < CHECKPOINT_MS) return;
     // Beside the download. What keeps it from the disk, the end of the download meets too.
     syncing = file
-      .checkpoint()
+      .checkpoint(() => !signal.aborted)
       .catch(() => undefined)
       .then(() => {
         syncing = undefined;
@@ -280,8 +329,10 @@ function noteKeeper(file: PartialFile) {
       });
   }
   async function end(): Promise<void> {
+    // Whoever aborted does not wait for the disk, and the file may be another's then.
+    if (signal.aborted) file.save();
     await syncing;
-    file.save();
+    if (!signal.aborted) file.save();
   }
   return Object.assign(keepNotes, { end });
 }

@@ -48,8 +48,8 @@ export interface PartialFile extends ReadableBytes {
   write(chunks: readonly Buffer[], at: number): void;
   /** Notes what is there, so that a process that is killed loses little of it. */
   save(): void;
-  /** The same against a loss of power. */
-  checkpoint(): Promise<void>;
+  /** The same against a loss of power. Notes nothing where the bytes are not `isOurs` any more when they are on the disk. */
+  checkpoint(isOurs: () => boolean): Promise<void>;
   close(): void;
   remove(): void;
 }
@@ -109,13 +109,14 @@ export function openPartialFile(path: string): PartialFile {
   const attempt = <T>(action: () => T): T => atFile(path, action);
   const recordFile = partialRecordFile(path);
   const fd = attempt(() => openSync(path, constants.O_RDWR | constants.O_CREAT, 0o644));
-  let record = readRecord(recordFile);
-  let received = spansOf(
-    record,
-    attempt(() => fstatSync(fd).size),
-  );
+  const found = readRecord(recordFile);
+  const foundBytes = attempt(() => fstatSync(fd).size);
+  let received = spansOf(found, foundBytes);
+  // What nothing is there of may be something else by now.
+  let record = received.length === 0 ? undefined : found;
   // What is behind the last span is of no use, and the size shall tell what is there again.
-  attempt(() => ftruncateSync(fd, received.at(-1)?.end ?? 0));
+  const keptBytes = received.at(-1)?.end ?? 0;
+  if (foundBytes !== keptBytes) attempt(() => ftruncateSync(fd, keptBytes));
   let synced: readonly Span[] = record?.synced ?? [];
   let isInOrder = prefixEnd(received) === (received.at(-1)?.end ?? 0);
 
@@ -137,6 +138,9 @@ export function openPartialFile(path: string): PartialFile {
       renameSync(`${recordFile}.new`, recordFile);
     });
   }
+
+  // Else it would say of what comes now that it is not there.
+  if (record !== undefined && (record.received !== undefined || !isOfThisBoot(record))) writeRecord();
 
   return {
     size: () => prefixEnd(received),
@@ -171,11 +175,12 @@ export function openPartialFile(path: string): PartialFile {
     save() {
       if (!isInOrder) writeRecord();
     },
-    async checkpoint() {
+    async checkpoint(isOurs) {
       const there = received;
       await sync(fd).catch((error: unknown) => {
         throw storageError(error, `cannot write ${path}`);
       });
+      if (!isOurs()) return;
       synced = there;
       writeRecord();
     },
@@ -207,7 +212,8 @@ function writeAll(fd: number, chunks: readonly Buffer[], position: number): void
 
 /** With what is known of it. */
 export function removePartial(path: string): void {
-  for (const file of [path, partialRecordFile(path)]) rmSync(file, { force: true });
+  const record = partialRecordFile(path);
+  for (const file of [path, record, `${record}.new`]) rmSync(file, { force: true });
 }
 
 function readRecord(path: string): PartialRecord | undefined {
@@ -225,9 +231,14 @@ function readRecord(path: string): PartialRecord | undefined {
 function spansOf(record: PartialRecord | undefined, sizeBytes: number): readonly Span[] {
   if (record === undefined) return [];
   const inOrder = [{ start: 0, end: sizeBytes }];
-  const spans = record.bootId === bootId() ? (record.received ?? inOrder) : (record.synced ?? []);
+  const spans = isOfThisBoot(record) ? (record.received ?? inOrder) : (record.synced ?? []);
   return spans.reduce<readonly Span[]>(
     (all, { start, end }) => addSpan(all, { start, end: Math.min(end, sizeBytes) }),
     [],
   );
+}
+
+/** Where that cannot be told, a loss of power may have been in between. */
+function isOfThisBoot(record: PartialRecord): boolean {
+  return record.bootId !== undefined && record.bootId === bootId();
 }

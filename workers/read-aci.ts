@@ -22,15 +22,19 @@ export const readAci: TaskHandler<'readAci'> = async (input, context) => {
   const { kind, path } = input.source;
   let pass = await aciPass(input);
   let generation = 0;
+  /** What the hash has is of no more than so many bytes as they come. */
+  let hashedTo = input.hashed?.wireBytes ?? 0;
   const target = {
     async take(chunk: Buffer, wireBytes: number): Promise<void> {
       if (kind === 'file') counters.set('wireBytes', wireBytes);
+      hashedTo = Math.max(hashedTo, wireBytes);
       await pass.write(chunk);
       counters.set('readBytes', wireBytes);
     },
     async restart(current: number): Promise<void> {
       pass.destroy();
       generation = current;
+      hashedTo = 0;
       pass = await aciPass({ ...input, hashed: undefined });
     },
   };
@@ -41,7 +45,7 @@ export const readAci: TaskHandler<'readAci'> = async (input, context) => {
     if (kind === 'file') counters.setState('complete');
     return facts satisfies ReadAciOutput;
   } catch (error) {
-    context.note({ note: 'hashed', state: pass.hashState(), generation });
+    context.note({ note: 'hashed', hashed: { ...pass.hashState(), wireBytes: hashedTo }, generation });
     throw error;
   } finally {
     pass.destroy();

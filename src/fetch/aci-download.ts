@@ -43,7 +43,7 @@ export async function downloadAndRead(
   const stopping = new AbortController();
   const either = AbortSignal.any([signal, stopping.signal]);
   const extras = lendConnections(permits, new URL(source.request.url).host, counters);
-  let resumedBytes = 0;
+  let [resumedBytes, resumedPrefixBytes] = [0, 0];
   let reading: Promise<ReadAciOutput> | undefined;
   let readError: unknown;
   let hashed: Extract<TaskNote, { note: 'hashed' }> | undefined;
@@ -52,7 +52,9 @@ export async function downloadAndRead(
   /** Not before the download runs: on a busy thread it would wait for what is behind it. */
   function read(): Promise<ReadAciOutput> {
     const growing = { kind: 'growing', path: partialFile } as const;
-    const input = { ...task, source: growing, hashed: resumedBytes === 0 ? undefined : hashedBefore };
+    // What was hashed and is not on the disk any more comes again, and may come as something else.
+    const isThere = resumedPrefixBytes >= (hashedBefore?.wireBytes ?? 0);
+    const input = { ...task, source: growing, hashed: isThere ? hashedBefore : undefined };
     const keepHash: OnNote = (note) => {
       if (note.note === 'hashed') hashed = note;
     };
@@ -73,7 +75,9 @@ export async function downloadAndRead(
         onNote(note) {
           if (note.note === 'connection') return extras.onNote(note);
           if (note.note === 'opened') {
-            if (reading === undefined) resumedBytes = note.resumedBytes;
+            if (reading === undefined) {
+              [resumedBytes, resumedPrefixBytes] = [note.resumedBytes, note.prefixBytes ?? 0];
+            }
             reading ??= read();
           }
           onNote(note);
@@ -94,7 +98,7 @@ export async function downloadAndRead(
     await reading?.catch(() => undefined);
     if (toFetchError(failure).exitCode !== 7) {
       // The download may have begun again with other content since.
-      if (hashed?.generation === counters.generation()) await keepPartialHash(partialFile, hashed.state);
+      if (hashed?.generation === counters.generation()) await keepPartialHash(partialFile, hashed.hashed);
       throw failure;
     }
     // Malformed content does not get better. What an earlier run left of it may have been damaged since.

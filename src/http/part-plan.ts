@@ -10,6 +10,8 @@ export interface Span {
 export interface Transfer extends Span {
   /** When its last byte came, or when it was asked for. */
   readonly aliveAtMs: number;
+  /** Of late; undefined while it is too young to tell. */
+  readonly bytesPerSecond?: number | undefined;
 }
 
 export type NextPart<T extends Transfer = Transfer> =
@@ -27,6 +29,7 @@ const MIN_PARALLEL_BYTES = 2 * PART_BYTES;
 const MIN_SPLIT_BYTES = 1024 * 1024;
 /** A transfer that brings nothing for so long is fetched a second time when nothing else is left to do. */
 const SLOW_MS = 2000;
+const SLOW_TIMES = 4;
 
 export interface PartPlan<T extends Transfer = Transfer> {
   readonly totalBytes: number;
@@ -34,6 +37,8 @@ export interface PartPlan<T extends Transfer = Transfer> {
   readonly received: readonly Span[];
   readonly transfers: readonly T[];
   readonly nowMs: number;
+  /** Bytes a second of the fastest connection so far; 0 while that is not known. */
+  readonly fastest: number;
   /** Whether there is one connection, which then asks for all at once. */
   readonly isAlone: boolean;
 }
@@ -45,13 +50,13 @@ export interface PartPlan<T extends Transfer = Transfer> {
  * | a gap that nobody fetches | its first 8 MiB; for the only connection all of it |
  * | a transfer with more than two parts to come | the part after its next one; it ends there |
  * | a transfer with more than 2 MiB to come | its second half |
- * | a transfer that nobody else has and that has brought nothing for 2 s | all of it, a second time |
+ * | a transfer that nobody else has and that has brought nothing for 2 s, or is four times as slow as another one was and needs 2 s more | all of it, a second time |
  * | anything else | wait |
  *
  * Parts lie on multiples of 8 MiB, and early ones come first: whoever reads the content reads it in order.
  */
 export function nextPart<T extends Transfer>(plan: PartPlan<T>): NextPart<T> {
-  const { totalBytes, received, transfers, nowMs, isAlone } = plan;
+  const { totalBytes, received, transfers, nowMs, fastest, isAlone } = plan;
   if (gapIn(received, totalBytes) === undefined) return { kind: 'done' };
   const gap = gapIn([...received, ...transfers], totalBytes);
   if (gap !== undefined) return { kind: 'fetch', span: isAlone ? gap : firstPart(gap) };
@@ -68,12 +73,18 @@ export function nextPart<T extends Transfer>(plan: PartPlan<T>): NextPart<T> {
   }
   const slow = left.find(
     (transfer) =>
-      nowMs - transfer.aliveAtMs >= SLOW_MS &&
+      (nowMs - transfer.aliveAtMs >= SLOW_MS || isTrickle(transfer, fastest)) &&
       left.every((other) => other === transfer || !overlaps(other, transfer)),
   );
   return slow === undefined
     ? { kind: 'wait' }
     : { kind: 'fetch', span: { start: slow.start, end: slow.end } };
+}
+
+function isTrickle(transfer: Transfer, fastest: number): boolean {
+  const { bytesPerSecond } = transfer;
+  if (bytesPerSecond === undefined || bytesPerSecond * SLOW_TIMES >= fastest) return false;
+  return sizeOf(transfer) * 1000 > bytesPerSecond * SLOW_MS;
 }
 
 /** The first bytes that none of the spans has. */

@@ -72,6 +72,9 @@ export function checkPartial(answer: PartialAnswer): 'append' | 'restart' {
   if (requestedEnd !== undefined && range.end !== requestedEnd - 1) {
     throw rangeError(what, stage, `up to byte ${range.end} where ${requestedEnd - 1} was asked for`);
   }
+  if (requestedEnd === undefined && range.totalBytes !== undefined && range.end !== range.totalBytes - 1) {
+    throw rangeError(what, stage, `up to byte ${range.end} where all the rest was asked for`);
+  }
   const lengthBytes = range.end - range.start + 1;
   const announced = headers['content-length'];
   if (announced !== undefined && Number(announced) !== lengthBytes) {

@@ -72,5 +72,6 @@ export async function removeIfFull(partialFile: string, error: unknown): Promise
 
 /** With the record beside it. */
 export async function removePartial(partialFile: string): Promise<void> {
-  await Promise.all([partialFile, partialRecordFile(partialFile)].map((path) => rm(path, { force: true })));
+  const record = partialRecordFile(partialFile);
+  await Promise.all([partialFile, record, `${record}.new`].map((path) => rm(path, { force: true })));
 }

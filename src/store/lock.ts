@@ -37,8 +37,12 @@ export async function acquireLock(path: string, owner: Owner, signal: AbortSigna
     await rm(own, { force: true });
   }
   const stopHeartbeat = startHeartbeat(path);
+  let isReleased = false;
   return {
     async release() {
+      // A second time it may be that of another task of this process.
+      if (isReleased) return;
+      isReleased = true;
       stopHeartbeat();
       // Another process may have taken it for dead; then it is no longer ours to remove.
       const content = await readTextIfThere(path);

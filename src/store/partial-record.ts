@@ -2,7 +2,7 @@
 
 import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { partialRecordFile } from './layout.js';
-import { type HashState, parsePartialRecord } from './records.js';
+import { type PartialHash, parsePartialRecord } from './records.js';
 
 /** Bytes that need not come again; 0 where there are none. */
 export async function partialBytes(partialFile: string): Promise<number> {
@@ -18,18 +18,18 @@ export async function partialBytes(partialFile: string): Promise<number> {
 }
 
 /** Undefined where there is none, or where anything has been written to the bytes since: then they are hashed again. */
-export async function readPartialHash(partialFile: string): Promise<HashState | undefined> {
+export async function readPartialHash(partialFile: string): Promise<PartialHash | undefined> {
   try {
     const { hashed } = parsePartialRecord(await readFile(partialRecordFile(partialFile), 'utf8')) ?? {};
     if (hashed?.changedAtMs !== (await stat(partialFile)).ctimeMs) return undefined;
-    return { hashedBytes: hashed.hashedBytes, state: hashed.state };
+    return hashed;
   } catch {
     return undefined;
   }
 }
 
 /** After the last byte was written. What keeps it from being kept costs some time later, and nothing now. */
-export async function keepPartialHash(partialFile: string, state: HashState): Promise<void> {
+export async function keepPartialHash(partialFile: string, state: PartialHash): Promise<void> {
   const recordFile = partialRecordFile(partialFile);
   try {
     const record = parsePartialRecord(await readFile(recordFile, 'utf8'));

@@ -70,6 +70,11 @@ export interface HashState {
 }
 
 /** What an unfinished download is of; its bytes are in the file beside it. */
+export interface PartialHash extends HashState {
+  /** How many of the bytes as they come had been read when the hash was at this state. */
+  readonly wireBytes: number;
+}
+
 export interface PartialRecord {
   readonly etag?: string | undefined;
   readonly lastModified?: string | undefined;
@@ -79,7 +84,7 @@ export interface PartialRecord {
   /** Which parts are there; absent where all was written in order, and the size of the file tells it. */
   readonly received?: readonly Span[] | undefined;
   /** Good while nothing has been written to the bytes since `changedAtMs`, the `ctime` of their file. */
-  readonly hashed?: (HashState & { readonly changedAtMs: number }) | undefined;
+  readonly hashed?: (PartialHash & { readonly changedAtMs: number }) | undefined;
   /** Those of them that have reached the disk, as far as anybody made sure of it. */
   readonly synced?: readonly Span[] | undefined;
   /**
@@ -121,7 +126,8 @@ export function parsePartialRecord(text: string): PartialRecord | undefined {
     if (typeof record !== 'object' || record === null) return undefined;
     const isWhole = [record.received, record.synced].every((spans) => spans === undefined || areSpans(spans));
     const { hashed } = record;
-    const isHashed = isOffset(hashed?.hashedBytes) && typeof hashed?.state === 'string';
+    const isHashed =
+      isOffset(hashed?.hashedBytes) && isOffset(hashed.wireBytes) && typeof hashed.state === 'string';
     return isWhole ? { ...record, hashed: isHashed ? hashed : undefined } : undefined;
   } catch {
     return undefined;

@@ -5,7 +5,7 @@ import type { WireError } from '../errors.js';
 import type { CacheHeaders, Validators } from '../http/freshness.js';
 import type { HttpOptions } from '../http/options.js';
 import type { ExtentPart } from '../store/parts.js';
-import type { Extent, HashState } from '../store/records.js';
+import type { Extent, PartialHash } from '../store/records.js';
 import type { ContentHashRequest, KeptHash } from '../trust/signature.js';
 import type { Digest, FileRange } from '../types.js';
 
@@ -96,7 +96,7 @@ export interface ReadAciInput {
   readonly aciFile: string;
   readonly counters: SharedArrayBuffer;
   /** Of an earlier attempt at the same content: what it hashed is not hashed again. */
-  readonly hashed?: HashState | undefined;
+  readonly hashed?: PartialHash | undefined;
 }
 
 export interface ReadAciOutput {
@@ -158,12 +158,19 @@ export interface InflateOutput {
 
 /** A fact that a running task tells the coordinator. */
 export type TaskNote =
-  | { readonly note: 'opened'; readonly sizeBytes: number | undefined; readonly resumedBytes: number }
+  | {
+      readonly note: 'opened';
+      readonly sizeBytes: number | undefined;
+      /** What an attempt before this one had brought. */
+      readonly resumedBytes: number;
+      /** Of `downloadAci`: what of that is there without a gap from the beginning on. */
+      readonly prefixBytes?: number | undefined;
+    }
   | { readonly note: 'retry'; readonly attempt: number; readonly delayMs: number; readonly reason: string }
   /** One more connection is wanted (1), or one of those that were granted is not needed any more (-1). */
   | { readonly note: 'connection'; readonly change: 1 | -1 }
   /** How far a `readAci` task that did not end had come, with the content of this generation. */
-  | { readonly note: 'hashed'; readonly state: HashState; readonly generation: number };
+  | { readonly note: 'hashed'; readonly hashed: PartialHash; readonly generation: number };
 
 export interface TaskContext {
   readonly signal: AbortSignal;

@@ -73,7 +73,8 @@ export function blobCounters(memory: SharedArrayBuffer): BlobCounters {
     },
     restart() {
       // In this order nobody takes an old number for one of the new content.
-      for (const counter of ['prefixBytes', 'readBytes'] as const) Atomics.store(values, SLOTS[counter], 0n);
+      for (const counter of ['wireBytes', 'prefixBytes', 'readBytes'] as const)
+        Atomics.store(values, SLOTS[counter], 0n);
       Atomics.add(words, 2, 1);
       publish();
     },

@@ -167,6 +167,25 @@ describe('an interrupted download of a URL', () => {
     expect(server.requests.map(({ status }) => status)).toEqual([304]);
   });
 
+  it('is asked about again where the server is unavailable for a moment', async () => {
+    const url = server.putAci('/whole.aci', first, { etag: '"whole"' });
+    const storeDir = leavePartial(url, first.length, { etag: '"whole"' });
+    server.setFaults([{ match: '/whole.aci', times: 1, fault: { kind: 'status', status: 503 } }]);
+    expect(await fetchInto(storeDir, url)).toMatchObject({ id: imageIdOf(first), downloadedBytes: 0 });
+    server.setFaults([]);
+    expect(server.requests.map(({ status }) => status)).toEqual([503, 304]);
+  });
+
+  const TIME = new Date('2026-01-01T00:00:00Z');
+  it.each([
+    ['the answer has no time any more', {}, {}],
+    ['a weak ETag is another one', { etag: 'W/"1"' }, { etag: 'W/"2"', lastModified: TIME }],
+  ])('begins again when %s', async (_, old, current) => {
+    const url = server.putAci('/modified.aci', second, current);
+    const storeDir = leavePartial(url, 2_000_000, { ...old, lastModified: TIME.toUTCString() });
+    expect(await fetchInto(storeDir, url)).toMatchObject({ id: imageIdOf(second) });
+  });
+
   it('begins again when what is there is longer than the content', async () => {
     const url = server.putAci('/long.aci', first, { etag: '"long"' });
     const storeDir = leavePartial(url, first.length, { etag: '"long"' });

@@ -10,7 +10,7 @@ import type { AciOutput } from '../../../src/fetch/aci-download.js';
 import type { AciArrival } from '../../../src/fetch/aci-task.js';
 import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/options.js';
 import { keepPartialHash } from '../../../src/store/partial-record.js';
-import { type HashState, parsePartialRecord } from '../../../src/store/records.js';
+import { type PartialHash, parsePartialRecord } from '../../../src/store/records.js';
 import { createSha512 } from '../../../wasm/sha512.js';
 import { fetchAciInto } from '../../support/aci-download.js';
 import { aciManifest, buildAci } from '../../support/images/aci.js';
@@ -254,14 +254,14 @@ describe('a download that goes on after what was hashed', () => {
   const [BIG, BIG_GZIP, BIG_OTHER] = [big(3), gzipSync(big(3), { level: 1 }), big(4)];
 
   /** An attempt that is ended after 2 MiB, with the state of the hash that it leaves. */
-  async function interrupted(bytes = BIG): Promise<Setup & { hashed(): HashState }> {
+  async function interrupted(bytes = BIG): Promise<Setup & { hashed(): PartialHash }> {
     const stall = { match: '/app.aci', times: 1, fault: { kind: 'stall', afterBytes: 2 * MIB } } as const;
     const setup = await setUp(bytes, [stall]);
     const controller = new AbortController();
     const fetching = setup.fromUrl({}, 0, controller.signal);
-    const hashed = (): HashState => {
+    const hashed = (): PartialHash => {
       const record = parsePartialRecord(readFileSync(`${setup.partialFile}.json`, 'utf8'));
-      return record?.hashed ?? { hashedBytes: 0, state: '' };
+      return record?.hashed ?? { hashedBytes: 0, wireBytes: 0, state: '' };
     };
     setTimeout(() => controller.abort(), 1000);
     await expect(fetching).rejects.toMatchObject({ code: 'ERR_ABORTED' });
@@ -270,10 +270,11 @@ describe('a download that goes on after what was hashed', () => {
   }
   /** As if other bytes had been hashed: the result shows whether they were used. */
   async function forge({ partialFile, hashed }: Awaited<ReturnType<typeof interrupted>>): Promise<string> {
-    const { hashedBytes } = hashed();
+    const { hashedBytes, wireBytes } = hashed();
     const hash = await createSha512();
     hash.update(BIG_OTHER.subarray(0, hashedBytes));
-    await keepPartialHash(partialFile, { hashedBytes, state: Buffer.from(hash.save()).toString('base64') });
+    const state = Buffer.from(hash.save()).toString('base64');
+    await keepPartialHash(partialFile, { hashedBytes, wireBytes, state });
     hash.update(BIG.subarray(hashedBytes));
     return hash.digestHex();
   }
@@ -300,6 +301,17 @@ describe('a download that goes on after what was hashed', () => {
     expectFetched(setup, await setup.fromUrl(), BIG);
   });
 
+  it('hashes again what is not on the disk any more', async () => {
+    const setup = await interrupted();
+    await forge(setup);
+    const recordFile = `${setup.partialFile}.json`;
+    const record = JSON.parse(readFileSync(recordFile, 'utf8')) as object;
+    // As after a loss of power: of all that came, a little had been synced.
+    const synced = [{ start: 0, end: 1000 }];
+    writeFileSync(recordFile, JSON.stringify({ ...record, bootId: 'another', synced }));
+    expectFetched(setup, await setup.fromUrl(), BIG);
+  });
+
   it('hashes from the beginning when the content is another one now', async () => {
     const setup = await interrupted();
     await forge(setup);
@@ -309,7 +321,7 @@ describe('a download that goes on after what was hashed', () => {
 
   it('hashes from the beginning when the state is of another version, or damaged', async () => {
     const setup = await interrupted();
-    await keepPartialHash(setup.partialFile, { hashedBytes: 1000, state: 'AAAA' });
+    await keepPartialHash(setup.partialFile, { hashedBytes: 1000, wireBytes: 1000, state: 'AAAA' });
     expectFetched(setup, await setup.fromUrl(), BIG);
   });
 });

@@ -18,6 +18,7 @@ import { withRandom } from '../../support/images/random.js';
 const MIB = 1024 * 1024;
 const P = PART_BYTES;
 const NOW = 10_000;
+const FASTEST = 10 * MIB;
 const span = ([start, end]: [number, number]): Span => ({ start, end });
 const fetches = (start: number, end: number, shortened?: number): unknown => ({
   kind: 'fetch',
@@ -30,7 +31,7 @@ describe('the next part of a download', () => {
     what: string,
     total: number,
     received: [number, number][],
-    transfers: [start: number, end: number, idleMs?: number][],
+    transfers: [start: number, end: number, idleMs?: number, bytesPerSecond?: number][],
     next: unknown,
   ];
   it.each<Row>([
@@ -87,6 +88,21 @@ describe('the next part of a download', () => {
       [[P - MIB, P, 2000]],
       fetches(P - MIB, P),
     ],
+    ['what trickles, a second time', P, [[0, P - MIB]], [[P - MIB, P, 0, FASTEST / 50]], fetches(P - MIB, P)],
+    [
+      'nothing of what is as fast as another',
+      P,
+      [[0, P - MIB]],
+      [[P - MIB, P, 0, FASTEST / 3]],
+      { kind: 'wait' },
+    ],
+    [
+      'nothing of what trickles and ends soon',
+      P,
+      [[0, P - 1000]],
+      [[P - 1000, P, 0, FASTEST / 50]],
+      { kind: 'wait' },
+    ],
     [
       'nothing that two fetch already',
       P,
@@ -106,20 +122,26 @@ describe('the next part of a download', () => {
     ],
   ])('is %s', (_, totalBytes, received, running, expected) => {
     const transfers = running.map(
-      ([start, end, idleMs = 0]): Transfer => ({ start, end, aliveAtMs: NOW - idleMs }),
+      ([start, end, idleMs = 0, bytesPerSecond]): Transfer => ({
+        start,
+        end,
+        aliveAtMs: NOW - idleMs,
+        bytesPerSecond,
+      }),
     );
     const next = nextPart({
       totalBytes,
       received: received.map(span),
       transfers,
       nowMs: NOW,
+      fastest: FASTEST,
       isAlone: false,
     });
     expect(withPlace(next, transfers)).toEqual(expected);
   });
 
   it('is all of a gap for the only connection', () => {
-    const plan = { totalBytes: 9 * P, transfers: [], nowMs: NOW, isAlone: true };
+    const plan = { totalBytes: 9 * P, transfers: [], nowMs: NOW, fastest: 0, isAlone: true };
     expect(nextPart({ ...plan, received: [{ start: 0, end: 10 }] })).toEqual(fetches(10, 9 * P));
     const received = [
       { start: 0, end: 10 },
@@ -136,7 +158,14 @@ describe('the next part of a download', () => {
         let received: Span[] = [];
         let broughtBytes = 0;
         for (;;) {
-          const next = nextPart({ totalBytes, received, transfers, nowMs: NOW, isAlone: random.chance(0.2) });
+          const next = nextPart({
+            totalBytes,
+            received,
+            transfers,
+            nowMs: NOW,
+            fastest: 0,
+            isAlone: random.chance(0.2),
+          });
           if (next.kind === 'done') break;
           if (next.kind === 'fetch' && transfers.length < 8) {
             if (next.shortened !== undefined) next.shortened.end = next.span.start;

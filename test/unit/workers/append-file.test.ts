@@ -34,10 +34,26 @@ describe('a file that is appended to', () => {
 
   it('has zeros where they were asked for, and holes where they are many', () => {
     const path = join(tempDir(), 'a');
-    writeFileSync(path, Buffer.alloc(3 * MIB, 1));
+    const expected = Buffer.alloc(6 * MIB);
+    for (const [at, text] of [
+      [0, 'a'],
+      [2, 'b'],
+      [64 * 1024 + 2, 'c'],
+      [128 * 1024 + 3, 'd'],
+      [5 * MIB + 128 * 1024 + 4, 'e'],
+    ] as const) {
+      expected.write(text, at);
+    }
+    // Of an attempt before this one, which somebody may be reading.
+    const oldBytes = 2 * MIB;
+    writeFileSync(path, expected.subarray(0, oldBytes));
     const fd = openSync(path, 'r+');
     const sizes: number[] = [];
-    const file = appendFile(fd, (sizeBytes) => void sizes.push(sizeBytes));
+    let leastBytes = oldBytes;
+    const file = appendFile(fd, (sizeBytes) => {
+      sizes.push(sizeBytes);
+      leastBytes = Math.min(leastBytes, statSync(path).size);
+    });
     for (const [text, zeros] of [
       ['a', 1],
       ['b', 64 * 1024 - 1],
@@ -56,17 +72,8 @@ describe('a file that is appended to', () => {
     expect(blocks * 512).toBeLessThan(3 * MIB);
     const start = Buffer.alloc(6 * MIB, 0xee);
     readSync(fd, start, 0, start.length, 0);
-    const expected = Buffer.alloc(6 * MIB);
-    for (const [at, text] of [
-      [0, 'a'],
-      [2, 'b'],
-      [64 * 1024 + 2, 'c'],
-      [128 * 1024 + 3, 'd'],
-      [5 * MIB + 128 * 1024 + 4, 'e'],
-    ] as const) {
-      expected.write(text, at);
-    }
     expect(start.equals(expected)).toBe(true);
+    expect(leastBytes).toBe(oldBytes);
     closeSync(fd);
   });
 

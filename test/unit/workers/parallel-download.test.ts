@@ -1,7 +1,10 @@
 /** Downloads over several connections, and what becomes of each thing that a server does wrong. */
 
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { EngineEvent } from '../../../src/events.js';
@@ -243,6 +246,34 @@ describe('a server that', () => {
     download.server.putAci('/app.aci', OTHER);
     await fetching;
     expect(existsSync(download.partialFile)).toBe(false);
+  });
+
+  it('begins with a few bytes and a pause is not asked to begin by another connection', async () => {
+    const starts: string[] = [];
+    const server = createServer(async ({ headers: { range = '' } }, response) => {
+      if (range === '') starts.push('all');
+      const [, start = '0', last = `${ACI.length - 1}`] = /bytes=(\d+)-(\d+)?/.exec(range) ?? [];
+      const body = ACI.subarray(Number(start), Number(last) + 1);
+      const ranged = { 'content-range': `bytes ${start}-${last}/${ACI.length}` };
+      response.writeHead(range === '' ? 200 : 206, {
+        etag: '"a"',
+        'content-length': body.length,
+        ...(range !== '' && ranged),
+      });
+      response.write(body.subarray(0, 14_000));
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      response.end(body.subarray(14_000));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    const folder = tempDir();
+    const { port } = server.address() as AddressInfo;
+    const request = { url: `http://127.0.0.1:${port}/app.aci`, http: HTTP, retries: 0 };
+    const source = { kind: 'url', request, partialFile: join(folder, 'part'), validators: {} } as const;
+    const { aciFile } = await fetchAciInto(folder, { source, hashes: [] }, NEVER);
+    expect(readFileSync(aciFile).equals(ACI)).toBe(true);
+    expect(starts).toEqual(['all']);
   });
 
   it('stops in the middle of a part is not waited for', async () => {

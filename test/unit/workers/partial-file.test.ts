@@ -26,6 +26,7 @@ describe('the rest of a download', () => {
     const path = newPath();
     const first = openPartialFile(path);
     first.begin({ etag: '"a"', isAuthenticated: true });
+    first.write([bytes('a')], 0);
     first.close();
     const second = openPartialFile(path);
     expect(second.facts()).toMatchObject({ isAuthenticated: true });
@@ -129,7 +130,7 @@ describe('the rest of a download', () => {
     const file = openPartialFile(path);
     file.begin(undefined);
     file.write([bytes('0123')], 0);
-    await file.checkpoint();
+    await file.checkpoint(() => true);
     file.write([bytes('4567')], 4);
     file.save();
     file.close();
