@@ -90,6 +90,11 @@ export function isPlainHttpServer(error: FetchError): boolean {
   return error.code === 'ERR_TLS' && isPlainAnswer(innermost(error.cause));
 }
 
+/** Whether no connection came about at all, so that another scheme on the same port has no better chance. */
+export function isUnreachable(error: FetchError): boolean {
+  return error.code === 'ERR_NETWORK' && (codeOf(innermost(error.cause)) ?? '') in CONNECT_REASONS;
+}
+
 /** OpenSSL reads the first bytes of an HTTP answer as the version, or the length, of a TLS record. */
 function isPlainAnswer(cause: unknown): boolean {
   const errno = codeOf(cause);

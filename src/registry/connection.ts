@@ -2,7 +2,7 @@
 
 import { type FetchError, isFetchError, type Stage } from '../errors.js';
 import type { HttpClient, HttpResponse } from '../http/client.js';
-import { isPlainHttpServer, readErrorText, statusError } from '../http/errors.js';
+import { isPlainHttpServer, isUnreachable, readErrorText, statusError } from '../http/errors.js';
 import type { DockerReference } from '../types.js';
 import { type Asked, type AuthorizerOptions, createAuthorizer, type Scheme } from './authorizer.js';
 import { parseChallenge } from './challenge.js';
@@ -53,6 +53,7 @@ export function createConnection(
   const { insecureHttp } = options;
   const authorizer = createAuthorizer(http, reference, options);
   let scheme: Scheme | undefined;
+  const hasPort = new URL(`https://${registry}`).port !== '';
 
   const urlWith = (chosen: Scheme, path: string): string => `${chosen}://${registry}/v2/${path}`;
   const authorization = (): string | undefined => authorizer.header(scheme ?? 'https');
@@ -73,6 +74,7 @@ export function createConnection(
       return await requestWith('https', path, wanted, signal);
     } catch (error) {
       if (!insecureHttp || !isConnectionFailure(error)) throw error;
+      if (hasPort && isUnreachable(error)) throw error;
       if (isPlainHttpServer(error)) return requestWith('http', path, wanted, signal);
       return requestPlain(error, path, wanted, signal);
     }
