@@ -67,14 +67,16 @@ async function aciPass({ aciFile, hashes, source, hashed }: ReadAciInput) {
   };
   /** What arrives is what is stored: the file itself will do. */
   const isInPlace = (): boolean => source.kind === 'growing' && isPlain() === true;
-  const decompressor = createDecompressor((chunk) => {
+  const take = (chunk: Buffer): void => {
     inspector.push(chunk);
     if (!isInPlace()) file.write(chunk);
     const fresh = chunk.subarray(Math.max(0, hashedBytes - sizeBytes));
     hash.update(fresh);
     hashedBytes += fresh.length;
     sizeBytes += chunk.length;
-  });
+  };
+  // There is one stream, and hashing is as much work as inflating.
+  const decompressor = createDecompressor(take, { isBeside: true });
   let isOpen = true;
   return {
     async write(chunk: Buffer) {

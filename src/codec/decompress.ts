@@ -43,11 +43,22 @@ export function sniffCodec(start: Buffer): Codec {
 const MAX_RATIO = 1100;
 const ALWAYS_ALLOWED_BYTES = 1024 * 1024 * 1024;
 
+export interface DecompressorOptions {
+  /**
+   * Whether gzip is inflated in Node's thread pool while this thread takes the output, and not on this thread, which
+   * costs less CPU time. Default false.
+   */
+  readonly isBeside?: boolean | undefined;
+}
+
 /**
  * `onOutput` gets each piece of output, for the time of the call; what it throws comes out of `write` or `end`.
  * @throws (from write and end) FetchError ERR_COMPRESSION, ERR_LIMIT, and what `onOutput` throws
  */
-export function createDecompressor(onOutput: Output): Decompressor {
+export function createDecompressor(
+  onOutput: Output,
+  { isBeside = false }: DecompressorOptions = {},
+): Decompressor {
   let start: Buffer = Buffer.alloc(0);
   let stage: Stage | undefined;
   let codec: Codec | undefined;
@@ -65,7 +76,7 @@ export function createDecompressor(onOutput: Output): Decompressor {
 
   async function choose(): Promise<Stage> {
     codec = sniffCodec(start);
-    stage = await stageFor(codec, output);
+    stage = await stageFor(codec, output, isBeside);
     await stage.write(start);
     return stage;
   }
@@ -87,12 +98,12 @@ export function createDecompressor(onOutput: Output): Decompressor {
   };
 }
 
-async function stageFor(codec: Codec, output: Output): Promise<Stage> {
+async function stageFor(codec: Codec, output: Output, isBeside: boolean): Promise<Stage> {
   switch (codec) {
     case 'none':
       return { write: async (chunk) => output(chunk), end: async () => {}, destroy() {} };
     case 'gzip': {
-      const inflater = takeInflater();
+      const inflater = isBeside ? undefined : takeInflater();
       return inflater === undefined ? gunzipStage(output) : gzipStage(output, inflater);
     }
     case 'zstd':

@@ -25,16 +25,24 @@ export function nativeZstdEngine(onOutput: Output): ZstdEngine | undefined {
 
 function transformStage(codec: string, transform: Transform, onOutput: Output): Stage {
   let failure: FetchError | undefined;
+  let waiting: Buffer[] = [];
+  let isDropped = false;
+  /** In the next turn: before it the thread pool has got its next job, and works while the output is taken. */
   transform.on('data', (chunk: Buffer) => {
-    if (failure !== undefined) return;
+    if (waiting.push(chunk) === 1) setImmediate(handOut);
+  });
+  function handOut(): void {
+    const chunks = waiting;
+    waiting = [];
+    if (failure !== undefined || isDropped) return;
     try {
-      onOutput(chunk);
+      for (const chunk of chunks) onOutput(chunk);
     } catch (error) {
       // Thrown from here it would end the process.
       failure = toFetchError(error, 'convert');
       transform.destroy(failure);
     }
-  });
+  }
   transform.on('error', (error) => {
     failure ??= compressionError(codec, error);
   });
@@ -57,7 +65,12 @@ function transformStage(codec: string, transform: Transform, onOutput: Output): 
     async end() {
       if (failure !== undefined) throw failure;
       await settled((done) => transform.once('end', done).end());
+      handOut();
+      if (failure !== undefined) throw failure;
     },
-    destroy: () => void transform.destroy(),
+    destroy() {
+      isDropped = true;
+      transform.destroy();
+    },
   };
 }
