@@ -40,6 +40,11 @@ export const ERROR_CODES = {
   },
   ERR_NOT_IN_STORE: { exitCode: 3, retryable: false, summary: 'the store has no such image' },
   ERR_NETWORK: { exitCode: 4, retryable: true, summary: 'a connection failed, stalled or ended early' },
+  ERR_HOST_AWAY: {
+    exitCode: 4,
+    retryable: false,
+    summary: 'a host could not be reached again and again, and is not asked for a while',
+  },
   ERR_TLS: { exitCode: 4, retryable: false, summary: 'the TLS handshake or the certificate check failed' },
   ERR_HTTP_STATUS: {
     exitCode: 4,

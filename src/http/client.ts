@@ -121,7 +121,7 @@ async function send(
   const failure = (cause: unknown): FetchError =>
     signal.aborted ? abortedError(signal.reason) : networkError(cause, url.host, request.stage);
   const method = request.method ?? 'GET';
-  await pace?.untilOpen(url.host, signal);
+  const askedAt = (await pace?.untilOpen(url.host, signal)) ?? 0n;
   let data: Dispatcher.ResponseData;
   try {
     data = await agent.request({
@@ -135,7 +135,7 @@ async function send(
   } catch (cause) {
     const error = failure(cause);
     // A host that speaks another protocol there is not away.
-    if (error.code === 'ERR_NETWORK' && !isPlainHttpServer(error)) pace?.failed(url.host);
+    if (error.code === 'ERR_NETWORK' && !isPlainHttpServer(error)) pace?.failed(url.host, askedAt);
     throw error;
   }
   // A body that breaks before anybody reads it would otherwise end the process.

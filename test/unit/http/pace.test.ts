@@ -2,7 +2,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { createPace, newPaceMemory } from '../../../src/http/pace.js';
+import { AWAY_FAILURES, createPace, newPaceMemory } from '../../../src/http/pace.js';
 import { QUIET } from './server.js';
 
 const KB = 1000;
@@ -53,14 +53,41 @@ describe('a host', () => {
         () => true,
         () => false,
       );
-    pace.failed('a.test');
-    pace.failed('a.test');
+    const fail = async (): Promise<void> => pace.failed('a.test', await pace.untilOpen('a.test', QUIET));
+    await fail();
+    await fail();
     pace.answered('a.test');
-    pace.failed('a.test');
-    pace.failed('a.test');
+    await fail();
+    await fail();
     expect(await isOpen()).toBe(true);
-    pace.failed('a.test');
+    await fail();
     expect(await isOpen()).toBe(false);
+  });
+
+  it('that fails for many at one time is not left alone for longer than for one', async () => {
+    const pace = createPace({ memory: newPaceMemory() });
+    const askedAt = await Promise.all(Array.from({ length: 50 }, () => pace.untilOpen('a.test', QUIET)));
+    for (const at of askedAt) pace.failed('a.test', at);
+    expect(await tookMs(() => pace.untilOpen('a.test', QUIET))).toBeLessThan(2000);
+  });
+
+  it('that fails again and again is refused at once while it is left alone, and another one in its place is not', async () => {
+    const memory = newPaceMemory();
+    const pace = createPace({ memory });
+    for (let count = 0; count < AWAY_FAILURES; count += 1) {
+      new BigInt64Array(memory).fill(0n);
+      pace.failed('a.test', await pace.untilOpen('a.test', QUIET));
+    }
+    pace.hold('a.test', 60_000);
+    const refused = { code: 'ERR_HOST_AWAY', exitCode: 4, retryable: false };
+    await expect(pace.untilOpen('a.test', QUIET)).rejects.toMatchObject(refused);
+    await expect(createPace({ memory }).untilOpen('a.test', AbortSignal.timeout(1))).rejects.toMatchObject({
+      code: 'ERR_ABORTED',
+    });
+    pace.answered('a.test');
+    await expect(pace.untilOpen('a.test', AbortSignal.timeout(1))).rejects.toMatchObject({
+      code: 'ERR_ABORTED',
+    });
   });
 
   it('is held in other threads too', async () => {
