@@ -35,6 +35,14 @@ export type EngineEvent =
       readonly delayMs: number;
       readonly reason: string;
     }
+  /** A request for a manifest, a config or a discovery page is made again. */
+  | {
+      readonly event: 'image.retry';
+      readonly image: string;
+      readonly attempt: number;
+      readonly delayMs: number;
+      readonly reason: string;
+    }
   | {
       readonly event: 'blob.done';
       readonly image: string;

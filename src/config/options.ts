@@ -171,7 +171,7 @@ function parseValue(option: OptionSpec, found: Found): unknown {
     case 'size':
       return parseMeasure(found, SIZE_UNITS, 'a size, as 500M or 1.5GiB');
     case 'duration':
-      return parseMeasure(found, DURATION_UNITS, 'a time, as 30s or 5m');
+      return parseMeasure(found, DURATION_UNITS, 'a time of at most 500h, as 30s or 5m', MAX_DURATION_MS);
     case 'choice':
       return parseChoice(option.choices, parseText(found), found.where);
     case 'list':
@@ -242,13 +242,21 @@ const DURATION_UNITS: Readonly<Record<string, number>> = {
   h: 3_600_000,
 };
 
+/** Timers of Node hold some 24 days; with more they end at once. */
+const MAX_DURATION_MS = 500 * 3_600_000;
+
 /** A number from 1 up with a unit, in the smallest one. */
-function parseMeasure(found: Found, units: Readonly<Record<string, number>>, what: string): number {
+function parseMeasure(
+  found: Found,
+  units: Readonly<Record<string, number>>,
+  what: string,
+  most = Number.MAX_SAFE_INTEGER,
+): number {
   const text = typeof found.raw === 'number' ? String(found.raw) : parseText(found);
   const [, digits, unit] = /^([0-9]{1,15}(?:\.[0-9]{1,6})?)([a-z]*)$/.exec(text.trim().toLowerCase()) ?? [];
   const factor = unit !== undefined && Object.hasOwn(units, unit) ? units[unit] : undefined;
   const value = Math.round(Number(digits) * (factor ?? Number.NaN));
-  if (value >= 1 && Number.isSafeInteger(value)) return value;
+  if (value >= 1 && value <= most) return value;
   throw usage(`${found.where} must be ${what}, not ${JSON.stringify(text)}`);
 }
 

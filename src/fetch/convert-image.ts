@@ -71,11 +71,7 @@ export async function convertImage<Image extends ResolvedImage>(
     throw new FetchError('ERR_NOT_IN_STORE', `${image}: not in the store`, { stage: 'store' });
   }
   if (!insecure.image) {
-    throw new FetchError(
-      'ERR_SIGNATURE_REQUIRED',
-      'signature verification for docker images is not supported (try --insecure-options=image)',
-      { stage: 'verify' },
-    );
+    throw dockerUnsigned();
   }
   emit({ event: 'image.started', image, source: converting.source });
   emit({
@@ -130,6 +126,15 @@ export async function convertImage<Image extends ResolvedImage>(
   const configBytes = 'bytes' in resolved.config ? 0 : config.length;
   const downloadedBytes = assembled.downloadedBytes + configBytes;
   return { status: 'fetched', ...found, verified: false, signers: [], downloadedBytes };
+}
+
+/** What a fetch of a Docker image ends with where signatures are to be checked. */
+export function dockerUnsigned(): FetchError {
+  return new FetchError(
+    'ERR_SIGNATURE_REQUIRED',
+    'signature verification for docker images is not supported (try --insecure-options=image)',
+    { stage: 'verify' },
+  );
 }
 
 /** Whether the image is called so: an archive may get another name without getting another image. */

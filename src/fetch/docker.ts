@@ -3,7 +3,7 @@
 import { createRegistry } from '../registry/client.js';
 import type { DockerReference } from '../types.js';
 import { type ConvertibleSource, convertImage } from './convert-image.js';
-import type { CompleteRequest, Found, Session } from './session.js';
+import { type CompleteRequest, type Found, retryTeller, type Session } from './session.js';
 
 /** @throws FetchError of every kind but ERR_USAGE */
 export function fetchDocker(
@@ -20,6 +20,7 @@ export function registrySource(session: Session, reference: DockerReference): Co
   const registry = createRegistry(session.http, reference, {
     insecureHttp: session.insecure.http,
     retries: session.retries,
+    onRetry: retryTeller(session, reference.image),
     credential: async (signal) =>
       session.credentials?.forRegistry(reference.registry, reference.repository, signal),
   });

@@ -26,6 +26,8 @@ interface Job {
   readonly opened: Promise<OpenLayer>;
   consumers: number;
   running: Promise<LayerResult> | undefined;
+  /** Whether an image has its bytes in its result. */
+  isCounted: boolean;
 }
 
 interface OpenLayer {
@@ -43,7 +45,7 @@ export function createLayerJobs(session: SessionBase): LayerJobs {
   function open(key: string, layer: Descriptor, source: LayerSource, ignoreStore: boolean): Job {
     const controller = new AbortController();
     const opened = openLayer(session, layer, source, ignoreStore, controller.signal);
-    const job: Job = { controller, opened, consumers: 0, running: undefined };
+    const job: Job = { controller, opened, consumers: 0, running: undefined, isCounted: false };
     jobs.set(key, job);
     return job;
   }
@@ -89,8 +91,10 @@ export function createLayerJobs(session: SessionBase): LayerJobs {
           files: opened.files,
           async start() {
             const { downloadedBytes } = await start(key, job, opened);
-            // Bytes count for the image that asked for them first.
-            return { downloadedBytes: shared === undefined ? downloadedBytes : 0 };
+            // Bytes count once: for the first image that has not given up meanwhile.
+            if (job.isCounted || released !== undefined) return { downloadedBytes: 0 };
+            job.isCounted = true;
+            return { downloadedBytes };
           },
           resumedBytes: opened.resumedBytes,
           release: releaseOnce,

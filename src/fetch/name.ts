@@ -10,7 +10,7 @@ import { fetchRemoteAci } from './aci.js';
 import { foundIfAdmitted } from './aci-record.js';
 import { type Expected, mismatchOf } from './admission.js';
 import { trustDiscoveredKeys } from './discovered-keys.js';
-import type { CompleteRequest, Found, Session } from './session.js';
+import { type CompleteRequest, type Found, retryTeller, type Session } from './session.js';
 import { findImage } from './stored.js';
 
 /** @throws FetchError of every kind */
@@ -30,7 +30,12 @@ export async function fetchByName(
   const { endpoints } = await discoverImage(
     session.http,
     { name, labels },
-    { insecureHttp: session.insecure.http, defaultLabels: expected.defaults, retries: session.retries },
+    {
+      insecureHttp: session.insecure.http,
+      defaultLabels: expected.defaults,
+      retries: session.retries,
+      onRetry: retryTeller(session, image),
+    },
     signal,
   );
   if (await wantsKeys(session, name)) await trustDiscoveredKeys(session, { image, name }, signal);

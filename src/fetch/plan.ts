@@ -1,18 +1,21 @@
 /** What a fetch would download, without downloading it. */
 
+import { access } from 'node:fs/promises';
 import { discoverImage } from '../discovery/discover.js';
-import { assertNever } from '../errors.js';
+import { assertNever, FetchError, storageError } from '../errors.js';
 import type { HttpResponse } from '../http/client.js';
 import { statusError } from '../http/errors.js';
 import { conditionalHeaders, isFresh } from '../http/freshness.js';
 import { redactUrl } from '../http/redact.js';
+import { withRetry } from '../http/retry.js';
 import { hostPlatform } from '../registry/platform.js';
 import { partialBytes } from '../store/partial-record.js';
 import type { DockerReference, ImageReference, NameReference, PlannedBlob, UrlReference } from '../types.js';
 import { remembered } from './aci-record.js';
+import { dockerUnsigned } from './convert-image.js';
 import { registrySource } from './docker.js';
 import { foundByName, platformLabels } from './name.js';
-import type { CompleteRequest, Session } from './session.js';
+import { type CompleteRequest, retryTeller, type Session } from './session.js';
 import { convertedKey, urlKey } from './source.js';
 import { findImage } from './stored.js';
 
@@ -38,6 +41,9 @@ export async function planImage(
       return [];
     case 'layout':
     case 'file':
+      await access(reference.path).catch((error: unknown) => {
+        throw storageError(error, `cannot read ${reference.path}`);
+      });
       return [];
     default:
       return assertNever(reference);
@@ -55,6 +61,8 @@ async function planDocker(
   const remote = request.noStore ? undefined : await store.readRemote(convertedKey(reference, platform));
   const known = remote === undefined ? undefined : await store.readWholeImage(remote.id);
   if (known !== undefined && request.pullPolicy !== 'update') return [];
+  mustBeRemote(request, reference.image);
+  if (!session.insecure.image || request.requireSignature) throw dockerUnsigned();
   const resolved = await registrySource(session, reference).resolve(platform, signal);
   if (known !== undefined && remote?.manifestDigest === resolved.digest) return [];
   return Promise.all(
@@ -74,10 +82,16 @@ async function planName(
 ): Promise<readonly PlannedBlob[]> {
   const expected = { name, labels, defaults: platformLabels(request.platform) };
   if ((await foundByName(session, { image, expected }, request, signal)) !== undefined) return [];
+  mustBeRemote(request, image);
   const { endpoints } = await discoverImage(
     session.http,
     { name, labels },
-    { insecureHttp: session.insecure.http, defaultLabels: expected.defaults, retries: session.retries },
+    {
+      insecureHttp: session.insecure.http,
+      defaultLabels: expected.defaults,
+      retries: session.retries,
+      onRetry: retryTeller(session, image),
+    },
     signal,
   );
   // The others stand in for the first one, with the same image.
@@ -98,12 +112,24 @@ async function planUrl(
   if (known !== undefined && (request.pullPolicy !== 'update' || (cached && isFresh(cached, Date.now())))) {
     return [];
   }
-  const response = await ask(session, url, conditionalHeaders(cached ?? {}), signal);
+  mustBeRemote(request, reference.image);
+  const { retries } = session;
+  const response = await withRetry(() => ask(session, url, conditionalHeaders(cached ?? {}), signal), {
+    signal,
+    retries,
+    onRetry: retryTeller(session, reference.image),
+  });
   if (response.status === 304) return [];
   const length = Number(response.headers['content-length'] ?? Number.NaN);
   const sizeBytes = Number.isSafeInteger(length) ? length : undefined;
   const partial = request.noStore ? 0 : await partialBytes(store.layout.partialFile(urlKey(reference)));
   return [{ blob: redactUrl(url), sizeBytes, storedBytes: Math.min(partial, sizeBytes ?? partial) }];
+}
+
+/** A plan for what the fetch would refuse at once would be none. */
+function mustBeRemote({ pullPolicy }: CompleteRequest, image: string): void {
+  if (pullPolicy !== 'never') return;
+  throw new FetchError('ERR_NOT_IN_STORE', `${image}: not in the store`, { stage: 'store' });
 }
 
 /** By HEAD, or by a GET whose body nobody reads where a server does not know HEAD. */
@@ -118,7 +144,7 @@ async function ask(
     const response = await http.request(url, { method, headers, credential, stage: 'resolve' }, signal);
     await response.discard();
     if (response.status === 200 || response.status === 304) return response;
-    if (method === 'GET' || ![403, 405, 501].includes(response.status)) {
+    if (method === 'GET' || ![400, 403, 404, 405, 501].includes(response.status)) {
       throw statusError(response, redactUrl(url), 'resolve');
     }
   }

@@ -4,6 +4,7 @@ import type { CredentialSource } from '../config/credential-source.js';
 import type { EventSink } from '../events.js';
 import type { HttpClient } from '../http/client.js';
 import type { HttpOptions } from '../http/options.js';
+import type { Retry } from '../http/retry.js';
 import type { BlobRequest } from '../registry/client.js';
 import type { Lease } from '../store/lease.js';
 import type { Store } from '../store/store.js';
@@ -94,3 +95,9 @@ export type Found = Omit<FetchedImage, 'image' | 'durationMs' | 'dependencies'>;
 
 /** Memory that a task which downloads and inflates holds at most: its buffers, and those of the codec. */
 export const FETCH_TASK_BYTES = 6 * 1024 * 1024;
+
+/** What tells of requests that are made again for an image. */
+export function retryTeller({ emit }: Pick<Session, 'emit'>, image: string): (retry: Retry) => void {
+  return ({ attempt, delayMs, error }) =>
+    emit({ event: 'image.retry', image, attempt, delayMs, reason: error.message });
+}

@@ -20,6 +20,9 @@ export async function withDeadline<T>(
     return await run(AbortSignal.any([signal, deadline]));
   } catch (cause) {
     if (signal.aborted || !deadline.aborted) throw cause;
-    throw new FetchError('ERR_NETWORK', `${what} did not come within ${timeoutMs} ms`, { stage, cause });
+    throw new FetchError('ERR_NETWORK', `${what} did not come within ${timeoutMs / 1000} s`, {
+      stage,
+      cause,
+    });
   }
 }

@@ -180,7 +180,7 @@ describe('an image that fails', () => {
   });
 
   it.each<[string, string[], number, RegExp]>([
-    ['takes longer than --timeout', ['--timeout=1s'], 4, /did not come within 1000 ms/],
+    ['takes longer than --timeout', ['--timeout=1s'], 4, /did not come within 1 s/],
     ['needs space that --min-free keeps', ['--min-free=900T'], 8, /would be free/],
   ])('because it %s', async (_, options, exitCode, message) => {
     registry.setFaults([{ match: '/blobs/', fault: { kind: 'stall', afterBytes: 1000 } }]);

@@ -1,7 +1,8 @@
 /** `aci prefetch`: lists of images, a line for each when it is done, and a summary. */
 
-import { createReadStream } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { constants, createReadStream } from 'node:fs';
+import { access, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Option } from 'clipanion';
 import {
   type Engine,
@@ -55,6 +56,7 @@ export class PrefetchCommand extends AciCommand {
   async run({ settings, layers }: LoadedSettings): Promise<number> {
     const values = this.values(PREFETCH.options, layers);
     const requests = fetchRequests(await this.#listed(values), values, 'prefetch');
+    if (values.report !== undefined) await checkReport(values.report);
     const { stderr, environment } = this.context;
     const reporter = createReporter({
       settings,
@@ -153,6 +155,10 @@ export class PrefetchCommand extends AciCommand {
     summary: BatchSummary,
     outcomes: readonly FetchOutcome[],
   ): void {
+    if (reporter.record !== undefined) {
+      if (!settings.quiet) reporter.record('summary', { ...summary });
+      return;
+    }
     reporter.aside(() => {
       this.inform(settings, summaryLine(summary));
       for (const outcome of outcomes) {
@@ -252,11 +258,37 @@ function writeReport(path: string, summary: BatchSummary, outcomes: readonly Fet
   return writeJson(path, { summary, images: outcomes.map(outcomeRecord) });
 }
 
+/** Whole or not at all: whoever waits for the file does not find a part of it. */
 async function writeJson(path: string, value: unknown): Promise<void> {
-  await writeFile(path, `${jsonText(value, '  ')}\n`).catch((cause: unknown) => {
-    throw new FetchError('ERR_IO', `the report ${path} cannot be written: ${(cause as Error).message}`, {
-      stage: 'store',
-      cause,
-    });
+  const text = `${jsonText(value, '  ')}\n`;
+  const unfinished = `${path}.${process.pid}.tmp`;
+  try {
+    if (!(await isPlainOrNew(path))) return await writeFile(path, text);
+    await writeFile(unfinished, text);
+    await rename(unfinished, path);
+  } catch (cause) {
+    await rm(unfinished, { force: true }).catch(() => undefined);
+    throw reportError(path, cause);
+  }
+}
+
+/** A pipe or a device is written to, not replaced. */
+async function isPlainOrNew(path: string): Promise<boolean> {
+  return stat(path).then(
+    (facts) => facts.isFile(),
+    () => true,
+  );
+}
+
+/** Before anything is fetched, and not hours later. */
+async function checkReport(path: string): Promise<void> {
+  const written = (await isPlainOrNew(path)) ? dirname(path) : path;
+  await access(written, constants.W_OK).catch((cause: unknown) => {
+    throw reportError(path, cause);
   });
+}
+
+function reportError(path: string, cause: unknown): FetchError {
+  const message = `the report ${path} cannot be written: ${(cause as Error).message}`;
+  return new FetchError('ERR_IO', message, { stage: 'store', cause });
 }

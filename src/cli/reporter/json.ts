@@ -57,6 +57,7 @@ export function createJsonReporter({ stream, sampleMs = SAMPLE_MS }: JsonReporte
       if (event.event === 'blob.done' || event.event === 'blob.failed') downloads.delete(blobKey(event));
     },
     error: (message) => print({ time: new Date().toISOString(), event: 'error', message }),
+    record: (event, facts) => print({ time: new Date().toISOString(), event, ...facts }),
     aside: (write) => write(),
     close: () => clearInterval(timer),
   };

@@ -82,10 +82,12 @@ function informationalLine(event: EngineEvent, several: boolean): string | undef
       return `aci: fetching image from ${printable(event.source)}`;
     case 'image.warning':
       return `aci: warning: ${printable(event.message)}${imageSuffix(event.image, several)}`;
+    case 'image.retry':
     case 'blob.retry': {
       const reason = printable(event.reason);
       const wait = formatDuration(event.delayMs);
-      return `aci: ${reason}; retry ${event.attempt} of ${shortBlobName(event.blob)} in ${wait}${imageSuffix(event.image, several)}`;
+      const what = event.event === 'blob.retry' ? ` of ${shortBlobName(event.blob)}` : '';
+      return `aci: ${reason}; retry ${event.attempt}${what} in ${wait}${imageSuffix(event.image, several)}`;
     }
     default:
       return undefined;

@@ -7,6 +7,8 @@ export interface Reporter {
   readonly onEvent: EventSink;
   /** Text for the person, one line or more, ready to be shown. */
   error(text: string): void;
+  /** Only where lines are records: a fact of the command's own. */
+  record?(event: string, facts: Readonly<Record<string, unknown>>): void;
   /** Runs `write`, which may write to the same terminal, with nothing of the reporter in the way. */
   aside(write: () => void): void;
   /** Ends timers and leaves the terminal as it was; the reporter is not used after it. */
