@@ -1,9 +1,9 @@
 /** The images that an ACI depends on: fetched by name, side by side, each once, down to those without dependencies. */
 
 import type { AciDependency } from '../aci/manifest.js';
-import { FetchError, isFetchError, retold } from '../errors.js';
+import { abortedError, FetchError, isFetchError, retold, throwIfAborted } from '../errors.js';
 import type { ImageFacts } from '../store/store.js';
-import type { ImageId } from '../types.js';
+import type { ImageId, Labels } from '../types.js';
 import type { CompleteRequest, Found, Session } from './session.js';
 
 export interface FoundDependencies {
@@ -23,27 +23,71 @@ export type DependencyFetcher = (
   signal: AbortSignal,
 ) => Promise<Found>;
 
+interface Flight {
+  readonly found: Promise<Found>;
+  readonly controller: AbortController;
+  /** Images that wait for it. */
+  askers: number;
+  isCounted: boolean;
+}
+
 export function createDependencyFetcher(): DependencyFetcher {
-  const flights = new Map<string, Promise<Found>>();
+  const flights = new Map<string, Flight>();
+
+  async function begin(
+    session: Session,
+    { name, labels, request }: { name: string; labels: Labels; request: CompleteRequest },
+    signal: AbortSignal,
+  ): Promise<Found> {
+    const { fetchByName } = await import('./name.js');
+    return fetchByName(session, { kind: 'name', image: request.image, name, labels }, request, signal);
+  }
+
   return async (session, dependency, request, signal) => {
+    throwIfAborted(signal);
     const { imageName: name, labels: list = [] } = dependency;
     const labels = Object.fromEntries(list.map((label) => [label.name, label.value]));
-    const image = nameOf(dependency);
     const { pullPolicy, noStore, requireSignature } = request;
     const key = JSON.stringify([name, labels, pullPolicy, noStore, requireSignature]);
-    const shared = flights.get(key);
-    // Bytes count for the one that came first.
-    if (shared !== undefined) return { ...(await shared), downloadedBytes: 0 };
-    const own = { ...request, image, signature: undefined, output: undefined };
-    const flight = (await import('./name.js')).fetchByName(
-      session,
-      { kind: 'name', image, name, labels },
-      own,
-      signal,
-    );
-    flights.set(key, flight);
-    return flight;
+    let flight = flights.get(key);
+    if (flight === undefined) {
+      const controller = new AbortController();
+      const own = { ...request, image: nameOf(dependency), signature: undefined, output: undefined };
+      const found = begin(session, { name, labels, request: own }, controller.signal);
+      found.catch(() => undefined);
+      flight = { found, controller, askers: 0, isCounted: false };
+      flights.set(key, flight);
+    }
+    flight.askers += 1;
+    try {
+      const found = await unlessAborted(flight.found, signal);
+      // Bytes count once.
+      const isCounted = flight.isCounted;
+      flight.isCounted = true;
+      return isCounted ? { ...found, downloadedBytes: 0 } : found;
+    } finally {
+      flight.askers -= 1;
+      // An image that gives up, or runs out of its time, leaves the dependency to the others.
+      if (signal.aborted && flight.askers === 0) {
+        if (flights.get(key) === flight) flights.delete(key);
+        flight.controller.abort(signal.reason);
+        await flight.found.catch(() => undefined);
+      }
+    }
   };
+}
+
+async function unlessAborted<T>(running: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(abortedError(signal.reason));
+  });
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([running, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Dependencies of ACIs: all of them, each once, with what the manifest says of them. */
 
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { imageIdOf } from '../support/images/aci.js';
 import {
   type Client,
@@ -69,6 +69,23 @@ describe('the dependencies of an image', () => {
     const images = [await publish('a', [{ on: 'base' }]), await publish('b', [{ on: 'base' }])];
     const outcomes = await client.engine.fetchAll(images.map(({ name }) => ({ image: name })));
     expect(outcomes.map(({ status }) => status)).toEqual(['fetched', 'fetched']);
+    expect(requestsFor(base)).toBe(1);
+  });
+
+  it('go on for the other images when one that asked for them too runs out of its time', async () => {
+    const base = await publish('base');
+    const names = [await publish('first'), await publish('late', [{ on: 'base' }])];
+    names.push(await publish('other', [{ on: 'base' }]));
+    const [first, late] = names as [Published, Published, Published];
+    const delay = (match: string, delayMs: number) => ({ match, fault: { kind: 'delay', delayMs } as const });
+    publisher.site.tls.setFaults([delay(first.path, 2000), delay(late.path, 2000), delay(base.path, 3000)]);
+    onTestFinished(() => publisher.site.tls.setFaults([]));
+    // The third one begins when the first one is done.
+    const options = { insecure: { image: true }, timeoutMs: 4000, jobs: 2 };
+    const limited = await openClient(publisher.site, options);
+    onTestFinished(() => limited.engine.close());
+    const outcomes = await limited.engine.fetchAll(names.map(({ name }) => ({ image: name })));
+    expect(outcomes.map(({ status }) => status)).toEqual(['fetched', 'failed', 'fetched']);
     expect(requestsFor(base)).toBe(1);
   });
 
