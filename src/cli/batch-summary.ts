@@ -51,7 +51,8 @@ export function summaryLine(summary: BatchSummary): string {
     [failed, 'failed'],
   ].flatMap(([number, word]) => (number === 0 ? [] : [`${number} ${word}`]));
   const bytes = `${formatBytes(downloadedBytes)} downloaded, ${formatBytes(sharedBytes)} shared`;
-  return `${countOf(images)}: ${counts.join(', ')}; ${bytes}, in ${formatDuration(durationMs)}`;
+  const ended = counts.length === 0 ? 'none is done' : counts.join(', ');
+  return `${countOf(images)}: ${ended}; ${bytes}, in ${formatDuration(durationMs)}`;
 }
 
 export function countOf(images: number): string {

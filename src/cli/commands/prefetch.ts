@@ -127,7 +127,8 @@ export class PrefetchCommand extends AciCommand {
     const write = (line: string): void => reporter.aside(() => this.print(line));
     const onOutcome = (outcome: FetchOutcome): void => {
       if (signal.aborted && outcome.status === 'failed') return;
-      if (outcome.status === 'failed') {
+      // With --fail-fast all that is left ends so: the line on stdout and the summary tell it.
+      if (outcome.status === 'failed' && outcome.error.code !== 'ERR_ABORTED') {
         reporter.error(renderError(outcome.cause, { debug: settings.debug, image: outcome.image }));
       }
       write(settings.json ? jsonText(outcomeRecord(outcome)) : resultLine(outcome, values.full));
