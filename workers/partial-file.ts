@@ -18,7 +18,7 @@ import { setImmediate as yieldToEvents } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { FetchError, storageError, throwIfAborted } from '../src/errors.js';
 import { addSpan, missingIn, prefixEnd, type Span } from '../src/http/part-plan.js';
-import { partialRecordFile } from '../src/store/layout.js';
+import { partialFiles, partialRecordFile, unfinishedRecordFile } from '../src/store/layout.js';
 import { bootId } from '../src/store/owner.js';
 import { type PartialRecord, parsePartialRecord } from '../src/store/records.js';
 import type { FileRange } from '../src/types.js';
@@ -134,8 +134,8 @@ export function openPartialFile(path: string): PartialFile {
     const text = JSON.stringify(record);
     attempt(() => {
       // A record that is half written would be none.
-      writeFileSync(`${recordFile}.new`, text);
-      renameSync(`${recordFile}.new`, recordFile);
+      writeFileSync(unfinishedRecordFile(recordFile), text);
+      renameSync(unfinishedRecordFile(recordFile), recordFile);
     });
   }
 
@@ -212,8 +212,7 @@ function writeAll(fd: number, chunks: readonly Buffer[], position: number): void
 
 /** With what is known of it. */
 export function removePartial(path: string): void {
-  const record = partialRecordFile(path);
-  for (const file of [path, record, `${record}.new`]) rmSync(file, { force: true });
+  for (const file of partialFiles(path)) rmSync(file, { force: true });
 }
 
 function readRecord(path: string): PartialRecord | undefined {

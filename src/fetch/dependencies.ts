@@ -1,7 +1,7 @@
 /** The images that an ACI depends on: fetched by name, side by side, each once, down to those without dependencies. */
 
 import type { AciDependency } from '../aci/manifest.js';
-import { abortedError, FetchError, isFetchError, retold, throwIfAborted } from '../errors.js';
+import { FetchError, isFetchError, retold, throwIfAborted, untilAborted } from '../errors.js';
 import type { ImageFacts } from '../store/store.js';
 import type { ImageId, Labels } from '../types.js';
 import type { CompleteRequest, Found, Session } from './session.js';
@@ -60,7 +60,7 @@ export function createDependencyFetcher(): DependencyFetcher {
     }
     flight.askers += 1;
     try {
-      const found = await unlessAborted(flight.found, signal);
+      const found = await untilAborted(flight.found, signal);
       // Bytes count once.
       const isCounted = flight.isCounted;
       flight.isCounted = true;
@@ -75,19 +75,6 @@ export function createDependencyFetcher(): DependencyFetcher {
       }
     }
   };
-}
-
-async function unlessAborted<T>(running: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(abortedError(signal.reason));
-  });
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([running, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
 
 /**

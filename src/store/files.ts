@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf, isFetchError, storageError } from '../errors.js';
-import { partialRecordFile } from './layout.js';
+import { partialFiles } from './layout.js';
 
 /** Moves a synced file to its final place, so that after a crash it is there whole or not at all. */
 export async function publishFile(from: string, to: string): Promise<void> {
@@ -72,6 +72,5 @@ export async function removeIfFull(partialFile: string, error: unknown): Promise
 
 /** With the record beside it. */
 export async function removePartial(partialFile: string): Promise<void> {
-  const record = partialRecordFile(partialFile);
-  await Promise.all([partialFile, record, `${record}.new`].map((path) => rm(path, { force: true })));
+  await Promise.all(partialFiles(partialFile).map((path) => rm(path, { force: true })));
 }

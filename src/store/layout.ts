@@ -83,6 +83,16 @@ export function partialRecordFile(partialFile: string): string {
   return `${partialFile}.json`;
 }
 
+/** All files of an unfinished download: the bytes, their record, and one that was about to replace it. */
+export function partialFiles(partialFile: string): readonly string[] {
+  const record = partialRecordFile(partialFile);
+  return [partialFile, record, unfinishedRecordFile(record)];
+}
+
+export function unfinishedRecordFile(recordFile: string): string {
+  return `${recordFile}.new`;
+}
+
 /** A file name for any text; digests stay readable. */
 function fileKey(text: string): string {
   if (/^sha(256|512):[0-9a-f]+$/.test(text)) return text.replace(':', '-');

@@ -1,7 +1,7 @@
 /** What the main thread wants of an interrupted download: how much is there, and the state of the hash over it. */
 
 import { readFile, rename, stat, writeFile } from 'node:fs/promises';
-import { partialRecordFile } from './layout.js';
+import { partialRecordFile, unfinishedRecordFile } from './layout.js';
 import { type PartialHash, parsePartialRecord } from './records.js';
 
 /** Bytes that need not come again; 0 where there are none. */
@@ -35,8 +35,8 @@ export async function keepPartialHash(partialFile: string, state: PartialHash): 
     const record = parsePartialRecord(await readFile(recordFile, 'utf8'));
     if (record === undefined) return;
     const hashed = { ...state, changedAtMs: (await stat(partialFile)).ctimeMs };
-    await writeFile(`${recordFile}.new`, JSON.stringify({ ...record, hashed }));
-    await rename(`${recordFile}.new`, recordFile);
+    await writeFile(unfinishedRecordFile(recordFile), JSON.stringify({ ...record, hashed }));
+    await rename(unfinishedRecordFile(recordFile), recordFile);
   } catch {
     return;
   }

@@ -69,12 +69,13 @@ export interface HashState {
   readonly state: string;
 }
 
-/** What an unfinished download is of; its bytes are in the file beside it. */
+/** The hash over the beginning of an unfinished download. */
 export interface PartialHash extends HashState {
   /** How many of the bytes as they come had been read when the hash was at this state. */
   readonly wireBytes: number;
 }
 
+/** What an unfinished download is of; its bytes are in the file beside it. */
 export interface PartialRecord {
   readonly etag?: string | undefined;
   readonly lastModified?: string | undefined;

@@ -32,8 +32,9 @@ const DEFAULT_WORK_BYTES = 64 * 1024 * 1024;
 export function createPool(workers: number): TaskRunner {
   /** What the running tasks of each thread have to do, by the thread's ID. */
   const workBytesOf = new Map<number, number>();
+  const loadOf = (thread: number): number => workBytesOf.get(thread) ?? 0;
   const addWork = (thread: number, workBytes: number): void =>
-    void workBytesOf.set(thread, (workBytesOf.get(thread) ?? 0) + workBytes);
+    void workBytesOf.set(thread, loadOf(thread) + workBytes);
   let placedOn: number | undefined;
 
   /** To the thread with the least to do; it takes any number of tasks. */
@@ -46,7 +47,6 @@ export function createPool(workers: number): TaskRunner {
     if (chosen !== null) addWork(chosen.id, (task[queueOptionsSymbol] as Sized).workBytes);
     return chosen;
   };
-  const loadOf = (thread: number): number => workBytesOf.get(thread) ?? 0;
 
   const pool = new Piscina({
     loadBalancer,

@@ -34,7 +34,9 @@ export interface JsonReporterOptions extends ReporterOptions {
 
 export function createJsonReporter({ stream, sampleMs = SAMPLE_MS }: JsonReporterOptions): Reporter {
   const downloads = new Map<string, { readonly started: StartedEvent; bytes: number }>();
-  const print = (record: object) => stream.write(`${jsonText(record)}\n`);
+  const print = (line: object) => stream.write(`${jsonText(line)}\n`);
+  const record = (event: string, facts: Readonly<Record<string, unknown>>): void =>
+    void print({ time: new Date().toISOString(), event, ...facts });
 
   function sample(): void {
     const time = new Date().toISOString();
@@ -56,8 +58,8 @@ export function createJsonReporter({ stream, sampleMs = SAMPLE_MS }: JsonReporte
       if (event.event === 'blob.started') downloads.set(blobKey(event), { started: event, bytes: 0 });
       if (event.event === 'blob.done' || event.event === 'blob.failed') downloads.delete(blobKey(event));
     },
-    error: (message) => print({ time: new Date().toISOString(), event: 'error', message }),
-    record: (event, facts) => print({ time: new Date().toISOString(), event, ...facts }),
+    error: (message) => record('error', { message }),
+    record,
     aside: (write) => write(),
     close: () => clearInterval(timer),
   };
