@@ -27,7 +27,8 @@ function onEvent(event: EngineEvent): void {
       console.error(`${event.image}: warning: ${event.message}`);
       break;
   }
-  console.error(`${event.event} ${'blob' in event ? event.blob : event.image}`);
+  if (event.event === 'host.held') console.error(`${event.host} is left alone for ${event.delayMs} ms`);
+  else console.error(`${event.event} ${'blob' in event ? event.blob : event.image}`);
 }
 
 function report(outcome: FetchOutcome): void {

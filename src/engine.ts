@@ -5,23 +5,22 @@ import { availableParallelism } from 'node:os';
 import type { CredentialSource } from './config/credential-source.js';
 import { abortedError, FetchError, isFetchError } from './errors.js';
 import type { EventSink } from './events.js';
-import { runBatch } from './fetch/batch.js';
+import { atOnce, runBatch, type TakeTurn } from './fetch/batch.js';
 import { createDependencyFetcher, type DependencyFetcher, fetchDependencies } from './fetch/dependencies.js';
 import type { ExportTarget } from './fetch/export-image.js';
 import type { ExtractOptions, ExtractReport } from './fetch/extract-image.js';
 import { fetchImage } from './fetch/fetch-image.js';
 import { createKeyring, type Keyring, type TrustDirs } from './fetch/keyring.js';
 import { createLayerJobs } from './fetch/layer-jobs.js';
+import { openNetwork } from './fetch/network.js';
 import { createReceived, outcomeOf, resultOf } from './fetch/outcome.js';
-import { createPermits } from './fetch/permits.js';
 import type { CompleteRequest, Session } from './fetch/session.js';
+import { remoteHost } from './fetch/source.js';
 import { freeBytes, withMinFree } from './fetch/space.js';
 import { completeId, findImage } from './fetch/stored.js';
 import { createUses } from './fetch/uses.js';
+import { createClock } from './http/clock.js';
 import { withDeadline } from './http/deadline.js';
-import { createLazyHttpClient } from './http/lazy-client.js';
-import { DEFAULT_HTTP_OPTIONS } from './http/options.js';
-import { newPaceMemory } from './http/pace.js';
 import { DEFAULT_RETRIES } from './http/retry.js';
 import { parseReference } from './reference/parse.js';
 import type { Lease } from './store/lease.js';
@@ -61,7 +60,7 @@ export interface EngineOptions extends TrustDirs {
   readonly connections?: number | undefined;
   /** Connections to one host. Default 8. */
   readonly connectionsPerHost?: number | undefined;
-  /** A body that brings nothing for this long is given up, and asked for again. Default 30,000. */
+  /** An answer that does not begin, or brings nothing, for this long is given up and asked for again. Default 30,000. */
   readonly stallTimeoutMs?: number | undefined;
   /** Further tries of a request that fails. Default 3. */
   readonly retries?: number | undefined;
@@ -119,11 +118,11 @@ export type { ExportTarget, ExtractOptions, ExtractReport };
 const DEFAULT_JOBS = 4;
 /** Small requests, most of whose time is waiting. */
 const PLANS_AT_ONCE = 16;
-const DEFAULT_CONNECTIONS = 16;
-/** What object stores advise for one download; registries answer many more with 429. */
-const DEFAULT_CONNECTIONS_PER_HOST = 8;
-/** For the buffers of running tasks; with what Node itself and its threads need this stays below 400 MB. */
-const TASK_MEMORY_BYTES = 128 * 1024 * 1024;
+/** What an image shares with the others of its call. */
+interface Among {
+  readonly fetchDependency: DependencyFetcher;
+  readonly takeTurn: TakeTurn;
+}
 
 const NO_INSECURE: InsecureOptions = { http: false, image: false, tls: false, pubkey: false };
 
@@ -147,6 +146,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     received.onEvent(event);
     tell(event);
   };
+  const insecure = { ...NO_INSECURE, ...options.insecure };
+  const network = openNetwork(options, insecure, emit);
   let lease: Promise<Lease> | undefined;
   const runner = createLazyRunner(async () => (await import('./tasks/pool.js')).createPool(workers));
   let session: Promise<Session> | undefined;
@@ -164,35 +165,16 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   async function openSession(): Promise<Session> {
     const heldLease = await leased();
-    const insecure = { ...NO_INSECURE, ...options.insecure };
-    const connectionsPerHost = options.connectionsPerHost ?? DEFAULT_CONNECTIONS_PER_HOST;
-    const httpOptions = {
-      ...DEFAULT_HTTP_OPTIONS,
-      insecureHttp: insecure.http,
-      insecureTls: insecure.tls,
-      resolve: options.resolve ?? [],
-      connections: connectionsPerHost,
-      stallTimeoutMs: options.stallTimeoutMs ?? DEFAULT_HTTP_OPTIONS.stallTimeoutMs,
-      pace: { memory: newPaceMemory(), bytesPerSecond: options.limitRate },
-    };
-    const permits = createPermits({
-      connections: options.connections ?? DEFAULT_CONNECTIONS,
-      connectionsPerHost,
-      memoryBytes: TASK_MEMORY_BYTES,
-    });
-    const http = createLazyHttpClient(httpOptions);
     const shared = {
       store,
       lease: heldLease,
       runner,
-      http,
-      httpOptions,
+      ...network,
       insecure,
       credentials: options.credentials,
       configDirs: options.configDirs ?? [],
       trustDir: options.trustDir,
       trustKeysFromHttps: options.trustKeysFromHttps ?? false,
-      permits,
       emit,
     };
     const base = { ...shared, retries: options.retries ?? DEFAULT_RETRIES };
@@ -201,12 +183,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   async function fetchOne(
     request: FetchRequest,
-    fetchDependency: DependencyFetcher,
+    { fetchDependency, takeTurn }: Among,
     whole: AbortSignal,
   ): Promise<FetchedImage> {
-    const startedAt = performance.now();
+    const clock = createClock();
     const reference = parseReference(request.image, process.cwd());
-    const complete = completed(request);
+    const complete = completed(request, (turn, own) => clock.without(() => takeTurn(turn, own)));
     session ??= openSession();
     const opened = await session;
     const found = await fetchImage(opened, reference, complete, whole);
@@ -219,14 +201,15 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       const { exportImage } = await import('./fetch/export-image.js');
       await exportImage(store, await imageOf(found.id), target, whole);
     }
-    const durationMs = Math.round(performance.now() - startedAt);
+    const durationMs = Math.round(clock.elapsedMs());
     const bytes = found.downloadedBytes + downloadedBytes;
     return { image: request.image, ...found, downloadedBytes: bytes, durationMs, dependencies };
   }
 
-  function completed(request: FetchRequest): CompleteRequest {
+  function completed(request: FetchRequest, takeTurn: TakeTurn): CompleteRequest {
     return {
       ...request,
+      takeTurn,
       pullPolicy: request.pullPolicy ?? 'update',
       noStore: request.noStore ?? false,
       requireSignature: request.requireSignature ?? options.requireSignature ?? false,
@@ -236,17 +219,19 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   /** Within the limits of time and space. */
   function fetchWithin(
     request: FetchRequest,
-    fetchDependency: DependencyFetcher,
+    among: Among,
     signal: AbortSignal | undefined,
   ): Promise<FetchedImage> {
     const { minFreeBytes = 0, timeoutMs } = options;
     const bounds = { dir: options.storeDir, minFreeBytes, signal: signalWith(signal) };
     const fetching = uses.during(() =>
       withMinFree(bounds, (roomy) => {
-        const fetch = (timely: AbortSignal) => fetchOne(request, fetchDependency, signalWith(timely));
-        if (timeoutMs === undefined) return fetch(roomy);
+        if (timeoutMs === undefined) return fetchOne(request, among, signalWith(roomy));
         const deadline = { timeoutMs, what: request.image, stage: 'download', signal: roomy } as const;
-        return withDeadline(deadline, fetch);
+        return withDeadline(deadline, (timely, withoutClock) => {
+          const takeTurn: TakeTurn = (turn, own) => withoutClock(() => among.takeTurn(turn, own));
+          return fetchOne(request, { ...among, takeTurn }, signalWith(timely));
+        });
       }),
     );
     return fetching.catch((error: unknown) => {
@@ -255,11 +240,20 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     });
   }
 
+  /** Empty too for what turns out to be no image. */
+  function hostOf({ image }: FetchRequest): string {
+    try {
+      return remoteHost(parseReference(image, process.cwd()));
+    } catch {
+      return '';
+    }
+  }
+
   async function planOne(request: FetchRequest, signal: AbortSignal | undefined): Promise<PlannedImage> {
     const reference = parseReference(request.image, process.cwd());
     session ??= openSession();
     const { planImage } = await import('./fetch/plan.js');
-    const blobs = await planImage(await session, reference, completed(request), signalWith(signal));
+    const blobs = await planImage(await session, reference, completed(request, atOnce), signalWith(signal));
     return { image: request.image, status: 'planned', blobs };
   }
 
@@ -272,17 +266,23 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   return {
     ...createKeyring(options, closing.signal),
-    fetch: (request, signal) => fetchWithin(request, createDependencyFetcher(), signal),
+    fetch(request, signal) {
+      const alone = { fetchDependency: createDependencyFetcher(), takeTurn: atOnce };
+      return fetchWithin(request, alone, signal);
+    },
     fetchAll(requests, batch = {}) {
       const fetchDependency = createDependencyFetcher();
-      const run = (request: FetchRequest, signal: AbortSignal): Promise<FetchOutcome> =>
-        outcomeOf(request.image, () => fetchWithin(request, fetchDependency, signal), received, emit);
-      return runBatch(requests, { ...batch, jobs, run });
+      const run = (request: FetchRequest, signal: AbortSignal, takeTurn: TakeTurn): Promise<FetchOutcome> => {
+        const fetch = () => fetchWithin(request, { fetchDependency, takeTurn }, signal);
+        return outcomeOf(request.image, fetch, received, emit);
+      };
+      return runBatch(requests, { ...batch, jobs, hostOf, holdOf: network.holdOf, run });
     },
     planAll: (requests, { signal } = {}) =>
       runBatch<PlannedImage | FailedImage>(requests, {
         signal,
         jobs: PLANS_AT_ONCE,
+        hostOf,
         run: (request, either) => resultOf(request.image, () => planOne(request, either)),
       }),
     freeBytes: () => freeBytes(options.storeDir),

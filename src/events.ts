@@ -66,6 +66,16 @@ export type EngineEvent =
       readonly kind: BlobKind;
       readonly sizeBytes: number;
     }
+  /**
+   * Somebody waits for this host (`HOST[:PORT]`), which is left alone for so long: it asked for it, or could not be reached
+   * several times in a row. Told once for each time.
+   */
+  | {
+      readonly event: 'host.held';
+      readonly host: string;
+      readonly delayMs: number;
+      readonly isUnreachable: boolean;
+    }
   | { readonly event: 'blob.failed'; readonly image: string; readonly blob: string; readonly kind: BlobKind }
   /** A signature was had from this URL or file; told when it is needed, after the image. */
   | { readonly event: 'signature.fetched'; readonly image: string; readonly source: string }

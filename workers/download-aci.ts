@@ -12,11 +12,11 @@ import { redactUrl } from '../src/http/redact.js';
 import { withRetry } from '../src/http/retry.js';
 import type { TaskHandler } from '../src/tasks/contract.js';
 import { blobCounters } from '../src/tasks/counters.js';
-import { extraConnections } from './extra-connections.js';
 import { fillFile, type OpenedSpan, type SpanRequest } from './fill-file.js';
-import { httpClient, retryOptions } from './http.js';
+import { httpClient, retryOptions, whileHeld } from './http.js';
 import { openPartialFile, type PartialFacts } from './partial-file.js';
 import { doesRanges, noteRanges, rangeHeader } from './ranges.js';
+import { taskConnections } from './task-connections.js';
 
 /** What the server has now is not what the bytes are of that are here. */
 class ContentChanged extends Error {}
@@ -31,19 +31,27 @@ export const downloadAci: TaskHandler<'downloadAci'> = async (input, context) =>
   const client = await httpClient(request.http);
   const counters = blobCounters(input.counters);
   const partial = openPartialFile(input.partialFile);
-  const connections = extraConnections(input.counters, context);
+  const connections = taskConnections(input.counters, context);
+  const retry = retryOptions(request, context, connections);
   let publishedBytes = 0;
   let downloadedBytes = 0;
   let headers: CacheHeaders | undefined;
   let isUnchanged = false;
   let isAuthenticated = true;
 
-  const retrying = <T>(run: () => Promise<T>): Promise<T> => withRetry(run, retryOptions(request, context));
-
-  async function ask(extra: Record<string, string>, signal: AbortSignal): Promise<HttpResponse> {
+  async function ask(
+    extra: Record<string, string>,
+    signal: AbortSignal,
+    connection: Pick<SpanRequest, 'isFirst'>,
+  ): Promise<HttpResponse> {
     const { url, authorization, credential } = request;
-    const asked = { headers: extra, authorization, credential, stage: 'download' } as const;
-    const response = await client.request(url, asked, signal);
+    const asked = {
+      headers: extra,
+      authorization,
+      credential,
+      whileHeld: whileHeld(connection, connections),
+    };
+    const response = await client.request(url, { ...asked, stage: 'download' }, signal);
     if (!response.isAuthenticated) {
       isAuthenticated = false;
       partial.noteUnauthenticated();
@@ -58,7 +66,7 @@ export const downloadAci: TaskHandler<'downloadAci'> = async (input, context) =>
     const validator = resumeValidator(partial.facts());
     if (!isNew && validator === undefined) throw new ContentChanged(what);
     const condition = isNew ? conditionalHeaders(validators) : { 'if-range': validator as string };
-    const response = await ask({ ...(isNew ? {} : rangeHeader(span)), ...condition }, signal);
+    const response = await ask({ ...(isNew ? {} : rangeHeader(span)), ...condition }, signal, span);
     try {
       const start = isNew ? beginWith(response) : startOf(response, span);
       headers ??= cacheHeadersOf(response.headers);
@@ -130,13 +138,13 @@ export const downloadAci: TaskHandler<'downloadAci'> = async (input, context) =>
     const facts = partial.facts();
     if (facts?.totalBytes === undefined || facts.totalBytes !== partial.size()) return false;
     if (facts.totalBytes === 0 || resumeValidator(facts) === undefined) throw new ContentChanged(what);
-    const response = await retrying(async () => {
-      const answer = await ask(conditionalHeaders(facts), context.signal);
+    const response = await withRetry(async () => {
+      const answer = await ask(conditionalHeaders(facts), context.signal, { isFirst: true });
       await answer.discard();
       if (answer.status === 200 || answer.status === 412) throw new ContentChanged(what);
       if (answer.status !== 304) throw statusError(answer, what, 'download');
       return answer;
-    });
+    }, retry);
     headers = cacheHeadersOf(response.headers);
     tellOpened();
     return true;
@@ -162,7 +170,7 @@ export const downloadAci: TaskHandler<'downloadAci'> = async (input, context) =>
       wrongSize: (problem) =>
         new FetchError('ERR_NETWORK', `${what}: the server sent ${problem}`, { stage: 'download' }),
       connections,
-      retry: retryOptions(request, context),
+      retry,
     });
   }
 

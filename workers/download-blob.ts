@@ -6,11 +6,11 @@ import { statusError } from '../src/http/errors.js';
 import { checkPartial } from '../src/http/range.js';
 import { redactUrl } from '../src/http/redact.js';
 import type { BlobRequest, TaskContext } from '../src/tasks/contract.js';
-import { extraConnections } from './extra-connections.js';
 import { fillFile, type OpenedSpan, type SpanRequest } from './fill-file.js';
-import { httpClient, retryOptions } from './http.js';
+import { httpClient, retryOptions, whileHeld } from './http.js';
 import type { PartialFile } from './partial-file.js';
 import { doesRanges, noteRanges, rangeHeader } from './ranges.js';
+import { taskConnections } from './task-connections.js';
 
 export interface BlobDownload {
   readonly request: BlobRequest;
@@ -33,12 +33,13 @@ export async function downloadBlob(download: BlobDownload, context: TaskContext)
   const { request, sizeBytes, partial, counters, onArrival, unreadBytes } = download;
   const what = redactUrl(request.url);
   const client = await httpClient(request.http);
+  const connections = taskConnections(counters, context);
 
   async function open(span: SpanRequest, signal: AbortSignal): Promise<OpenedSpan> {
     const { url, authorization, credential } = request;
     const headers = rangeHeader(span);
-    const options = { headers, authorization, credential, stage: 'download' } as const;
-    const response = await client.request(url, options, signal);
+    const options = { headers, authorization, credential, whileHeld: whileHeld(span, connections) };
+    const response = await client.request(url, { ...options, stage: 'download' }, signal);
     try {
       return { body: response.body, start: startOf(response, span) };
     } catch (error) {
@@ -75,7 +76,7 @@ export async function downloadBlob(download: BlobDownload, context: TaskContext)
     unreadBytes,
     onArrival,
     wrongSize,
-    connections: extraConnections(counters, context),
-    retry: retryOptions(request, context),
+    connections,
+    retry: retryOptions(request, context, connections),
   });
 }

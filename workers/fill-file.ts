@@ -12,8 +12,8 @@ import {
   totalOf,
 } from '../src/http/part-plan.js';
 import { type RetryOptions, withRetry } from '../src/http/retry.js';
-import type { ExtraConnections } from './extra-connections.js';
 import type { PartialFile } from './partial-file.js';
+import type { TaskConnections } from './task-connections.js';
 
 export interface SpanRequest {
   readonly start: number;
@@ -44,7 +44,7 @@ export interface Fill {
   onArrival(): void;
   /** The server sends more, or less, than it may; `problem` in words. */
   wrongSize(problem: string): Error;
-  readonly connections: ExtraConnections;
+  readonly connections: TaskConnections;
   readonly retry: RetryOptions;
 }
 
@@ -195,7 +195,7 @@ export async function fillFile(fill: Fill): Promise<number> {
   /** What it cannot bring is left to the first connection. */
   async function extra(): Promise<void> {
     const isNotWanted = (): boolean => isOver || !isParallel || !mayHaveMore();
-    while (!isNotWanted() && (await connections.take(() => isOver))) {
+    while (!isNotWanted() && (await connections.takeExtra(() => isOver))) {
       try {
         const part = isNotWanted() ? undefined : next();
         if (part === undefined || part.kind === 'done') return;
@@ -208,7 +208,7 @@ export async function fillFile(fill: Fill): Promise<number> {
         if (!isFetchError(error)) defect = error;
         extraFailures += 1;
       } finally {
-        connections.giveBack();
+        connections.giveBackExtra();
       }
     }
   }

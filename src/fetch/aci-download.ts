@@ -12,8 +12,8 @@ import type {
   TaskNote,
 } from '../tasks/contract.js';
 import { blobCounters, newBlobCounters } from '../tasks/counters.js';
-import { lendConnections } from './extra-connections.js';
-import type { Session } from './session.js';
+import { takeConnections } from './connections.js';
+import { FETCH_TASK_BYTES, type Session } from './session.js';
 
 export type RemoteAci = Omit<DownloadAciInput, 'counters'>;
 
@@ -38,16 +38,17 @@ export async function downloadAndRead(
   onNote: OnNote,
 ): Promise<AciOutput> {
   const { runner, permits } = session;
-  const { partialFile } = source;
+  const { partialFile, request } = source;
   const counters = blobCounters(task.counters);
   const stopping = new AbortController();
   const either = AbortSignal.any([signal, stopping.signal]);
-  const extras = lendConnections(permits, new URL(source.request.url).host, counters);
   let [resumedBytes, resumedPrefixBytes] = [0, 0];
   let reading: Promise<ReadAciOutput> | undefined;
   let readError: unknown;
   let hashed: Extract<TaskNote, { note: 'hashed' }> | undefined;
   const hashedBefore = await readPartialHash(partialFile);
+  const { host } = new URL(request.url);
+  const connections = await takeConnections(permits, { host, memoryBytes: FETCH_TASK_BYTES }, signal);
 
   /** Not before the download runs: on a busy thread it would wait for what is behind it. */
   function read(): Promise<ReadAciOutput> {
@@ -73,7 +74,7 @@ export async function downloadAndRead(
       {
         signal: either,
         onNote(note) {
-          if (note.note === 'connection') return extras.onNote(note);
+          if (note.note === 'connection') return connections.onNote(note, counters);
           if (note.note === 'opened') {
             if (reading === undefined) {
               [resumedBytes, resumedPrefixBytes] = [note.resumedBytes, note.prefixBytes ?? 0];
@@ -84,7 +85,7 @@ export async function downloadAndRead(
         },
       },
     );
-    extras.end();
+    connections.endExtras();
     if (downloaded.status === 'unchanged') return downloaded;
     if (reading === undefined) throw new Error('a download that was never opened');
     const facts = await reading;
@@ -104,8 +105,9 @@ export async function downloadAndRead(
     // Malformed content does not get better. What an earlier run left of it may have been damaged since.
     await removePartial(partialFile);
     if (resumedBytes === 0 || signal.aborted) throw failure;
+    connections.end();
     return downloadAndRead(session, source, { ...task, counters: newBlobCounters().memory }, signal, onNote);
   } finally {
-    extras.end();
+    connections.end();
   }
 }

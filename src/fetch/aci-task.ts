@@ -33,7 +33,7 @@ export async function runFetchAci(
   { source, hashes }: AciSource,
   signal: AbortSignal,
 ): Promise<AciArrival> {
-  const { emit, permits, lease } = session;
+  const { emit, lease } = session;
   const id = { image, blob };
   const aciFile = join(lease.folder, `${randomUUID()}.aci`);
   const counters = newBlobCounters();
@@ -51,8 +51,6 @@ export async function runFetchAci(
       emit({ event: 'blob.started', ...id, kind: 'aci', sizeBytes, resumedBytes, readBytes, isLocal });
     }
   }
-  const host = source.kind === 'url' ? new URL(source.request.url).host : undefined;
-  const release = await permits.acquire({ host, memoryBytes: FETCH_TASK_BYTES }, signal);
   try {
     const task = { hashes, aciFile, counters: counters.memory };
     const output =
@@ -69,25 +67,25 @@ export async function runFetchAci(
   } catch (error) {
     if (isStarted) emit({ event: 'blob.failed', ...id, kind: 'aci' });
     await rm(aciFile, { force: true });
-    throw withCredentialHint(error, host);
-  } finally {
-    release();
+    throw withCredentialHint(error, source);
   }
 }
 
 async function readLocal(
-  { runner }: Session,
+  { runner, permits }: Session,
   input: ReadAciInput,
   signal: AbortSignal,
   onNote: OnNote,
 ): Promise<AciOutput> {
-  const facts = await runner.run('readAci', input, { signal, onNote });
+  const release = await permits.acquire({ memoryBytes: FETCH_TASK_BYTES }, signal);
+  const facts = await runner.run('readAci', input, { signal, onNote }).finally(release);
   return { status: 'fetched', ...facts, downloadedBytes: 0, headers: {}, isAuthenticated: false };
 }
 
 /** Where credentials go, for who has none or wrong ones. */
-function withCredentialHint(error: unknown, host: string | undefined): unknown {
-  if (!isFetchError(error) || error.code !== 'ERR_AUTH' || host === undefined) return error;
+function withCredentialHint(error: unknown, source: AciSource['source']): unknown {
+  if (!isFetchError(error) || error.code !== 'ERR_AUTH' || source.kind === 'file') return error;
+  const { host } = new URL(source.request.url);
   const hint = `credentials for ${host} go into a file of auth.d in a configuration folder: see aci config`;
   return retold(error, { hint });
 }

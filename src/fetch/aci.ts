@@ -20,6 +20,7 @@ import {
 } from './aci-record.js';
 import { commitAci, runFetchAci } from './aci-task.js';
 import { admit } from './admission.js';
+import { inTurn } from './batch.js';
 import { partialPlace } from './partial-place.js';
 import type { CompleteRequest, Found, Session } from './session.js';
 import {
@@ -29,7 +30,7 @@ import {
   type SignaturePlace,
   signatureUrlOf,
 } from './signature-file.js';
-import { sourceOf, urlKey } from './source.js';
+import { remoteHost, sourceOf, urlKey } from './source.js';
 
 /** Where an ACI is, and what it must be. */
 export interface AciOrigin extends Asked {
@@ -63,7 +64,9 @@ export async function fetchFile(
   const signature = await readUnlessInsecure(session, place, signal);
   const hashes = await hashesFor(signature);
   const input = { source: { kind: 'file', path }, hashes } as const;
-  const arrival = await runFetchAci(session, { image, source }, input, signal);
+  const arrival = await inTurn(request.takeTurn, { host: '' }, signal, () =>
+    runFetchAci(session, { image, source }, input, signal),
+  );
   if (arrival.output.status === 'unchanged') throw new Error('a file cannot be unchanged');
   tellSignature(session, image, place, signature);
   const { output, aciFile } = arrival;
@@ -83,7 +86,6 @@ export async function fetchRemoteAci(
   request: CompleteRequest,
   signal: AbortSignal,
 ): Promise<Found> {
-  const { store } = session;
   const { image, url } = origin;
   const reference = { kind: 'url', image, url } as const;
   const key = urlKey(reference);
@@ -97,12 +99,26 @@ export async function fetchRemoteAci(
   if (request.pullPolicy === 'never') throw notInStore(source, known);
   tellStart(session, image, source);
   session.runner.warmUp();
+  const turn = { host: remoteHost(reference) };
+  const keyed = { ...origin, key, source };
+  return inTurn(request.takeTurn, turn, signal, () => fetchLocked(session, keyed, request, signal));
+}
+
+async function fetchLocked(
+  session: Session,
+  origin: Keyed,
+  request: CompleteRequest,
+  signal: AbortSignal,
+): Promise<Found> {
+  const { store } = session;
+  const { image, url, key } = origin;
+  const reference = { kind: 'url', image, url } as const;
   // Two processes must not append to one partial download; the second then finds what the first one stored.
   const lock = await store.lock(`url ${key}`, signal);
   try {
     const partialFile = await partialPlace(session, key, request.noStore);
     const current = await remembered(session, reference, request);
-    const downloading = { ...origin, key, source, partialFile, ...current };
+    const downloading = { ...origin, partialFile, ...current };
     try {
       return await download(session, downloading, request, signal);
     } catch (error) {
@@ -114,9 +130,12 @@ export async function fetchRemoteAci(
   }
 }
 
-interface Downloading extends AciOrigin, Remembered {
+interface Keyed extends AciOrigin {
   readonly key: string;
   readonly source: string;
+}
+
+interface Downloading extends Keyed, Remembered {
   readonly partialFile: string;
   /** What was learned of it before, so that a server cannot defer it again. Default: it is asked for. */
   readonly signatureFile?: SignatureFile | undefined;

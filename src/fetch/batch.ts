@@ -1,17 +1,49 @@
-/** Many images in one call: some at a time, each with an outcome of its own. */
+/** Many images in one call: some at a time, each with an outcome of its own, no host and no big image left for the end. */
 
+import { setMaxListeners } from 'node:events';
 import { FetchError, throwIfAborted } from '../errors.js';
+import type { Hold } from '../http/pace.js';
 import type { FetchRequest } from '../types.js';
+import { createPermits } from './permits.js';
 
 interface Outcome {
   readonly status: string;
 }
 
+/** What is known of an image when it is about to be fetched. */
+export interface Turn {
+  /** Where most of it comes from; empty for this machine. */
+  readonly host: string;
+  /** Default: small. */
+  readonly sizeBytes?: number | undefined;
+}
+
+/** Resolves when it is the image's turn, to what ends it; until then others are fetched. @throws FetchError ERR_ABORTED */
+export type TakeTurn = (turn: Turn, signal: AbortSignal) => Promise<() => void>;
+
+/** For an image alone. */
+export const atOnce: TakeTurn = async () => () => {};
+
+/** Runs `fetch` when it is the image's turn. @throws FetchError ERR_ABORTED, and what `fetch` throws */
+export async function inTurn<T>(
+  takeTurn: TakeTurn,
+  turn: Turn,
+  signal: AbortSignal,
+  fetch: () => Promise<T>,
+): Promise<T> {
+  const end = await takeTurn(turn, signal);
+  return fetch().finally(end);
+}
+
 export interface Batch<T extends Outcome> {
-  /** Images at a time. */
+  /** Images that are fetched at a time. */
   readonly jobs: number;
+  /** Where an image is asked for; empty for this machine. Those that have least of them under way come first. */
+  hostOf(request: FetchRequest): string;
+  /** How a host is held now: images of it neither begin before others nor keep them from it. Default: none is. */
+  readonly holdOf?: ((host: string) => Hold | undefined) | undefined;
   /** Does not reject. */
-  run(request: FetchRequest, signal: AbortSignal): Promise<T>;
+  run(request: FetchRequest, signal: AbortSignal, takeTurn: TakeTurn): Promise<T>;
   readonly signal?: AbortSignal | undefined;
   /** The first failure ends all the others. Default false. */
   readonly failFast?: boolean | undefined;
@@ -19,29 +51,109 @@ export interface Batch<T extends Outcome> {
   readonly onOutcome?: ((outcome: T, index: number) => void) | undefined;
 }
 
+/** Images looked into beside those that are fetched: enough for the next ones to be known in time. */
+const AHEAD_AT_ONCE = 2;
+/** So many that are known wait for their turn, the biggest of which is next. */
+const MAX_WAITING = 64;
+/** A host becomes held, and is not held any more, without anybody being told. */
+const LOOK_MS = 500;
+
 /** One outcome for each request, in their order. @throws FetchError ERR_ABORTED when `signal` is aborted */
 export async function runBatch<T extends Outcome>(
   requests: readonly FetchRequest[],
-  { jobs, run, signal, failFast = false, onOutcome }: Batch<T>,
+  { jobs, hostOf, holdOf = () => undefined, run, signal, failFast = false, onOutcome }: Batch<T>,
 ): Promise<T[]> {
   const outcomes: T[] = [];
-  const queue = [...requests.entries()];
+  const queues = queuesOf(requests, hostOf);
   const givingUp = new AbortController();
   const either = AbortSignal.any([givingUp.signal, ...(signal === undefined ? [] : [signal])]);
+  // Every image that waits for its turn listens.
+  setMaxListeners(0, either);
+  const turns = createPermits({ connections: jobs, connectionsPerHost: jobs, memoryBytes: 0 }, { holdOf });
+  const running = new Set<Promise<void>>();
+  /** Images that have begun, and those of them that wait for their turn, by their hosts. */
+  const begun = createTally();
+  const waiting = createTally();
 
-  async function inTurn(): Promise<void> {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const [index, request] = next;
-      const outcome = await run(request, either);
-      outcomes[index] = outcome;
-      if (signal?.aborted !== true) onOutcome?.(outcome, index);
-      if (failFast && outcome.status === 'failed') givingUp.abort(givenUp());
+  const takeTurn: TakeTurn = (turn, ownSignal) => {
+    waiting.add(turn.host, 1);
+    const taken = turns.acquire({ ...turn, memoryBytes: 0 }, ownSignal);
+    beginMore();
+    return taken.finally(() => waiting.add(turn.host, -1));
+  };
+
+  async function runOne({ index, request, host }: Queued): Promise<void> {
+    begun.add(host, 1);
+    const outcome = await run(request, either, takeTurn);
+    begun.add(host, -1);
+    outcomes[index] = outcome;
+    if (signal?.aborted !== true) onOutcome?.(outcome, index);
+    if (failFast && outcome.status === 'failed') givingUp.abort(givenUp());
+  }
+
+  function beginMore(): void {
+    for (let next = nextHost(); next !== undefined; next = nextHost()) {
+      const queued = queues.get(next)?.shift();
+      if (queued === undefined) throw new Error('a queue that is empty');
+      const one: Promise<void> = runOne(queued).finally(() => {
+        running.delete(one);
+        beginMore();
+      });
+      running.add(one);
     }
   }
 
-  await Promise.all(Array.from({ length: Math.min(jobs, requests.length) }, inTurn));
+  /** Whose next image may begin, if any. */
+  function nextHost(): string | undefined {
+    const isHeld = (host: string): boolean => holdOf(host) !== undefined;
+    const rank = (host: string): number => (isHeld(host) ? Number.MAX_SAFE_INTEGER / 2 : 0) + begun.of(host);
+    const hosts = [...queues].filter(([, queue]) => queue.length > 0).map(([host]) => host);
+    if (hosts.length === 0 || waiting.total() >= MAX_WAITING) return undefined;
+    const best = hosts.reduce((one, other) => (rank(other) < rank(one) ? other : one));
+    // Images that nobody may ask for do not keep others from beginning.
+    const counted = (host: string): boolean => isHeld(best) || !isHeld(host);
+    return begun.total(counted) - waiting.total(counted) < jobs + AHEAD_AT_ONCE ? best : undefined;
+  }
+
+  beginMore();
+  const timer = setInterval(beginMore, LOOK_MS);
+  try {
+    while (running.size > 0) await Promise.all(running);
+  } finally {
+    clearInterval(timer);
+  }
   if (signal !== undefined) throwIfAborted(signal);
   return outcomes;
+}
+
+interface Queued {
+  readonly index: number;
+  readonly request: FetchRequest;
+  readonly host: string;
+}
+
+function queuesOf(
+  requests: readonly FetchRequest[],
+  hostOf: (request: FetchRequest) => string,
+): Map<string, Queued[]> {
+  const queues = new Map<string, Queued[]>();
+  for (const [index, request] of requests.entries()) {
+    const host = hostOf(request);
+    const queue = queues.get(host) ?? [];
+    queue.push({ index, request, host });
+    queues.set(host, queue);
+  }
+  return queues;
+}
+
+function createTally() {
+  const counts = new Map<string, number>();
+  return {
+    add: (host: string, change: 1 | -1): void => void counts.set(host, (counts.get(host) ?? 0) + change),
+    of: (host: string): number => counts.get(host) ?? 0,
+    total: (isCounted: (host: string) => boolean = () => true): number =>
+      [...counts].reduce((sum, [host, count]) => sum + (isCounted(host) ? count : 0), 0),
+  };
 }
 
 function givenUp(): FetchError {

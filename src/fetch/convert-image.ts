@@ -20,8 +20,9 @@ import type {
   Platform,
 } from '../types.js';
 import { type Assembled, assembleImage } from './assemble-image.js';
+import { inTurn } from './batch.js';
 import type { CompleteRequest, Found, LayerOrigin, Session } from './session.js';
-import { convertedKey, sourceOf } from './source.js';
+import { convertedKey, remoteHost, sourceOf } from './source.js';
 import { foundInStore } from './stored.js';
 
 /** Where an image is had from: a registry, or a layout on disk. */
@@ -92,6 +93,22 @@ export async function convertImage<Image extends ResolvedImage>(
   }
   const blobs = resolved.layers.map(({ digest: blob, sizeBytes }) => ({ blob, sizeBytes }));
   emit({ event: 'image.resolved', image, blobs });
+  const sizeBytes = resolved.layers.reduce((sum, layer) => sum + layer.sizeBytes, 0);
+  const turn = { host: remoteHost(reference), sizeBytes };
+  return inTurn(request.takeTurn, turn, signal, () =>
+    fetchResolved(session, converting, source, resolved, signal),
+  );
+}
+
+async function fetchResolved<Image extends ResolvedImage>(
+  session: Session,
+  converting: Converting,
+  source: ConvertibleSource<Image>,
+  resolved: Image,
+  signal: AbortSignal,
+): Promise<Found> {
+  const { image, request } = converting;
+  const naming = source.namingOf(resolved);
   const config = await source.readConfig(resolved, signal);
   checkConfig(session, converting, resolved, config);
   const manifest = convertDockerConfig({

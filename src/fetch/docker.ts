@@ -31,6 +31,7 @@ export function registrySource(session: Session, reference: DockerReference): Co
     originOf: (layer) => ({
       kind: 'registry',
       request: () => registry.blobRequest(layer),
+      isStale: registry.isStale,
       renewIfStale: registry.renewIfStale,
       refreshAuthorization: registry.refreshAuthorization,
     }),

@@ -3,23 +3,16 @@
 import { randomUUID } from 'node:crypto';
 import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isFetchError, storageError } from '../errors.js';
+import { storageError } from '../errors.js';
 import type { EngineEvent } from '../events.js';
 import { removeIfFull } from '../store/files.js';
 import { layerBlob } from '../store/layout.js';
-import type { FetchLayerInput, LayerFiles, TaskNote } from '../tasks/contract.js';
+import type { LayerFiles } from '../tasks/contract.js';
 import { type BlobCounters, newBlobCounters } from '../tasks/counters.js';
 import type { Descriptor } from '../types.js';
-import { lendConnections } from './extra-connections.js';
+import { fetchLayer } from './layer-fetch.js';
 import { partialPlace } from './partial-place.js';
-import {
-  FETCH_TASK_BYTES,
-  type LayerJobs,
-  type LayerOrigin,
-  type LayerResult,
-  type LayerSource,
-  type SessionBase,
-} from './session.js';
+import type { LayerJobs, LayerOrigin, LayerResult, LayerSource, SessionBase } from './session.js';
 
 interface Job {
   readonly controller: AbortController;
@@ -37,6 +30,8 @@ interface OpenLayer {
   /** Called instead of `run` when nobody wants the layer any more. */
   discard(): Promise<void>;
   resumedBytes(): number;
+  /** Another place where it can be had. */
+  offer(origin: LayerOrigin): void;
 }
 
 export function createLayerJobs(session: SessionBase): LayerJobs {
@@ -85,6 +80,7 @@ export function createLayerJobs(session: SessionBase): LayerJobs {
       try {
         const opened = await job.opened;
         if (shared !== undefined) {
+          opened.offer(source.origin);
           session.emit(cachedEvent(layer, source));
         }
         return {
@@ -154,115 +150,12 @@ async function openLayer(
       }
     }
     const files = layerFiles(session, layer, counters, { tarFile, indexFile });
-    return { files, run, discard, resumedBytes: fetching.resumedBytes };
+    const { resumedBytes, offer } = fetching;
+    return { files, run, discard, resumedBytes, offer };
   } catch (error) {
     await lock.release();
     throw error;
   }
-}
-
-interface LayerFetch {
-  readonly layer: Descriptor;
-  readonly source: LayerSource;
-  readonly partialFile: string;
-  readonly tarFile: string;
-  readonly indexFile: string;
-  readonly counters: BlobCounters;
-}
-
-/** Reads or downloads with a permit. */
-function fetchLayer(
-  session: SessionBase,
-  { layer, source, partialFile, tarFile, indexFile, counters }: LayerFetch,
-  signal: AbortSignal,
-): { run(): Promise<LayerResult>; resumedBytes(): number } {
-  const { emit, runner, permits } = session;
-  const { origin } = source;
-  const id = { image: source.image, blob: layer.digest };
-  let resumedBytes: number | undefined;
-  let shown: string | undefined;
-
-  function onNote(note: TaskNote): void {
-    if (note.note === 'retry') {
-      const { attempt, delayMs, reason } = note;
-      emit({ event: 'blob.retry', ...id, attempt, delayMs, reason });
-    } else if (note.note === 'opened' && resumedBytes === undefined) {
-      resumedBytes = note.resumedBytes;
-      const readBytes = (): number => counters.read('wireBytes');
-      const { sizeBytes } = layer;
-      const isLocal = origin.kind === 'file' || undefined;
-      emit({ event: 'blob.started', ...id, kind: 'layer', sizeBytes, resumedBytes, readBytes, isLocal });
-    }
-  }
-
-  function place(): FetchLayerInput['source'] {
-    if (origin.kind === 'file') return origin;
-    const request = origin.request();
-    shown = request.authorization;
-    const { httpOptions: http, retries } = session;
-    return { kind: 'registry', request: { ...request, http, retries }, partialFile };
-  }
-
-  async function attempt(): Promise<LayerResult> {
-    const host = origin.kind === 'file' ? undefined : new URL(origin.request().url).host;
-    const release = await permits.acquire(
-      { host, memoryBytes: FETCH_TASK_BYTES, sizeBytes: layer.sizeBytes },
-      signal,
-    );
-    const extras = lendConnections(permits, host, counters);
-    try {
-      // The token may have grown old while the layer waited for its turn.
-      if (origin.kind === 'registry') await origin.renewIfStale(signal);
-      const input = {
-        source: place(),
-        digest: layer.digest,
-        sizeBytes: layer.sizeBytes,
-        priority: source.priority,
-        tarFile,
-        indexFile,
-        counters: counters.memory,
-      };
-      return await runner.run('fetchLayer', input, {
-        signal,
-        workBytes: layer.sizeBytes,
-        onNote: (note) => (note.note === 'connection' ? extras.onNote(note) : onNote(note)),
-      });
-    } finally {
-      extras.end();
-      release();
-    }
-  }
-
-  /** Goes on with a new token as often as one has brought something and then expired. */
-  async function fetchWhole(): Promise<LayerResult> {
-    for (let soFarBytes = -1; ; ) {
-      try {
-        return await attempt();
-      } catch (error) {
-        const wireBytes = counters.read('wireBytes');
-        const isRefused = isFetchError(error) && error.code === 'ERR_AUTH';
-        if (origin.kind === 'file' || !isRefused || wireBytes <= soFarBytes) throw error;
-        soFarBytes = wireBytes;
-        await origin.refreshAuthorization(signal, shown);
-      }
-    }
-  }
-
-  async function run(): Promise<LayerResult> {
-    const startedAt = performance.now();
-    try {
-      const { downloadedBytes } = await fetchWhole();
-      const durationMs = Math.round(performance.now() - startedAt);
-      const { sizeBytes } = layer;
-      emit({ event: 'blob.done', ...id, kind: 'layer', sizeBytes, downloadedBytes, durationMs });
-      return { downloadedBytes };
-    } catch (error) {
-      emit({ event: 'blob.failed', ...id, kind: 'layer' });
-      throw error;
-    }
-  }
-
-  return { run, resumedBytes: () => resumedBytes ?? 0 };
 }
 
 async function storedLayer(session: SessionBase, layer: Descriptor, source: LayerSource): Promise<OpenLayer> {
@@ -278,7 +171,13 @@ async function storedLayer(session: SessionBase, layer: Descriptor, source: Laye
   counters.setState('complete');
   session.emit(cachedEvent(layer, source));
   const files = layerFiles(session, layer, counters);
-  return { files, run: async () => ({ downloadedBytes: 0 }), discard: async () => {}, resumedBytes: () => 0 };
+  return {
+    files,
+    run: async () => ({ downloadedBytes: 0 }),
+    discard: async () => {},
+    resumedBytes: () => 0,
+    offer: () => {},
+  };
 }
 
 function cachedEvent({ digest: blob, sizeBytes }: Descriptor, { image }: LayerSource): EngineEvent {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { openLayout } from '../layout/open.js';
 import type { LayoutImage } from '../layout/source.js';
 import type { LayoutReference } from '../types.js';
+import { atOnce, inTurn } from './batch.js';
 import { type ConvertibleSource, convertImage } from './convert-image.js';
 import { type CompleteRequest, FETCH_TASK_BYTES, type Found, type Session } from './session.js';
 
@@ -30,7 +31,10 @@ export async function fetchLayout(
     };
   };
   try {
-    return await convertImage(session, reference, request, open, signal);
+    // All of it at once: to open it may need as much room as the image.
+    return await inTurn(request.takeTurn, { host: '' }, signal, () =>
+      convertImage(session, reference, { ...request, takeTurn: atOnce }, open, signal),
+    );
   } finally {
     await rm(plainFile, { force: true });
   }

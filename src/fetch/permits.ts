@@ -1,6 +1,7 @@
 /** The limits of the whole engine, as permits that a task holds while it runs. */
 
 import { abortedError, throwIfAborted } from '../errors.js';
+import type { Hold } from '../http/pace.js';
 
 export interface PermitLimits {
   readonly connections: number;
@@ -14,6 +15,8 @@ export interface PermitRequest {
   readonly memoryBytes: number;
   /** How much is to come; big ones go first, so that none of them is left alone at the end. Default: small. */
   readonly sizeBytes?: number | undefined;
+  /** A manifest, a token and the like: before all others. Default false. */
+  readonly isBrief?: boolean | undefined;
   /** A further connection of a task that has one: behind every task that still waits for its first. Default false. */
   readonly isExtra?: boolean | undefined;
 }
@@ -30,23 +33,45 @@ interface Waiting {
 
 const BIG_BYTES = 64 * 1024 * 1024;
 
-/** Smaller ranks first; those of one rank in the order in which they came. */
-function rankOf({ isExtra = false, sizeBytes = 0 }: PermitRequest): number {
-  if (isExtra) return 1;
-  return sizeBytes < BIG_BYTES ? 0 : -sizeBytes;
+export interface PermitOptions {
+  /** How a host is held now, if it is: nothing is granted for it. Default: none ever is. */
+  readonly holdOf?: ((host: string) => Hold | undefined) | undefined;
+  /** Somebody waits for a host that is held; told once for each time that it is. */
+  readonly onHeld?: ((host: string, hold: Hold) => void) | undefined;
+}
+
+/** The smallest is first, number by number; those that are equal in the order in which they came. */
+type Rank = readonly [kind: number, ofHost: number, smallness: number];
+
+function rankOf({ isBrief = false, isExtra = false, sizeBytes = 0 }: PermitRequest, ofHost: number): Rank {
+  const kind = isBrief ? 0 : isExtra ? 2 : 1;
+  return [kind, ofHost, sizeBytes < BIG_BYTES ? 0 : -sizeBytes];
+}
+
+function isBefore(one: Rank, other: Rank): boolean {
+  const at = one.findIndex((number, place) => number !== other[place]);
+  return at !== -1 && (one[at] as number) < (other[at] as number);
 }
 
 /**
- * First come, first served, but for what is big and for extra connections (see {@link PermitRequest}); and a request
- * does not wait behind one for a busy host. Nothing that holds a permit waits for another one, so no limit can lead to
- * a deadlock; a request for more than there is at all is granted when nothing else runs.
+ * What is brief first and extra connections last; the host that has least comes first, then what is big (see
+ * {@link PermitRequest}), then who came first. A request does not wait behind one for a busy host, nor for one that is
+ * held. Nothing that holds a permit waits for
+ * another one, so no limit can lead to a deadlock; a request for more than there is at all is granted when nothing else
+ * runs.
  */
-export function createPermits(limits: PermitLimits): Permits {
+export function createPermits(
+  limits: PermitLimits,
+  { holdOf = () => undefined, onHeld }: PermitOptions = {},
+): Permits {
   const perHost = new Map<string, number>();
   let connections = 0;
   let memoryBytes = 0;
   let running = 0;
-  let queue: Waiting[] = [];
+  const queue: Waiting[] = [];
+  /** Looks again when the first host is not held any more. */
+  let timer: NodeJS.Timeout | undefined;
+  const heldHosts = new Set<string>();
 
   function fits({ host, memoryBytes: wanted }: PermitRequest): boolean {
     if (running === 0) return true;
@@ -63,17 +88,47 @@ export function createPermits(limits: PermitLimits): Permits {
     perHost.set(request.host, (perHost.get(request.host) ?? 0) + sign);
   }
 
-  function grantNext(): void {
-    const stillWaiting: Waiting[] = [];
-    for (const waiting of queue.toSorted((one, other) => rankOf(one.request) - rankOf(other.request))) {
-      if (!fits(waiting.request)) {
-        stillWaiting.push(waiting);
-        continue;
-      }
-      count(waiting.request, 1);
-      waiting.grant();
+  /** Of the hosts that somebody waits for. */
+  function findHolds(): Map<string, Hold> {
+    const holds = new Map<string, Hold>();
+    for (const { host } of queue.map(({ request }) => request)) {
+      const hold = host === undefined || holds.has(host) ? undefined : holdOf(host);
+      if (host !== undefined && hold !== undefined) holds.set(host, hold);
     }
-    queue = stillWaiting;
+    return holds;
+  }
+
+  function tellHolds(holds: ReadonlyMap<string, Hold>): void {
+    for (const host of heldHosts) if (!holds.has(host)) heldHosts.delete(host);
+    for (const [host, hold] of holds) {
+      if (!heldHosts.has(host)) onHeld?.(host, hold);
+      heldHosts.add(host);
+    }
+    clearTimeout(timer);
+    const leftMs = [...holds.values()].map((hold) => hold.leftMs);
+    // A timer that is early finds them held for a moment more.
+    if (leftMs.length > 0) timer = setTimeout(grantNext, Math.min(...leftMs) + 1);
+  }
+
+  function grantNext(): void {
+    const holds = findHolds();
+    tellHolds(holds);
+    for (let next = nextOf(holds); next !== undefined; next = nextOf(holds)) {
+      queue.splice(queue.indexOf(next), 1);
+      count(next.request, 1);
+      next.grant();
+    }
+  }
+
+  function nextOf(holds: ReadonlyMap<string, Hold>): Waiting | undefined {
+    let best: { readonly waiting: Waiting; readonly rank: Rank } | undefined;
+    for (const waiting of queue) {
+      const { host } = waiting.request;
+      if ((host !== undefined && holds.has(host)) || !fits(waiting.request)) continue;
+      const rank = rankOf(waiting.request, host === undefined ? 0 : (perHost.get(host) ?? 0));
+      if (best === undefined || isBefore(rank, best.rank)) best = { waiting, rank };
+    }
+    return best?.waiting;
   }
 
   function releaseOf(request: PermitRequest): () => void {
@@ -91,7 +146,9 @@ export function createPermits(limits: PermitLimits): Permits {
       return new Promise((resolve, reject) => {
         throwIfAborted(signal);
         const onAbort = (): void => {
-          queue = queue.filter((other) => other !== waiting);
+          queue.splice(queue.indexOf(waiting), 1);
+          // Nobody may be left who waits for a host that is held, and then the timer must not wait for it either.
+          tellHolds(findHolds());
           reject(abortedError(signal.reason));
         };
         const waiting: Waiting = {

@@ -4,6 +4,7 @@ import type { CredentialSource } from '../config/credential-source.js';
 import type { EventSink } from '../events.js';
 import type { HttpClient } from '../http/client.js';
 import type { HttpOptions } from '../http/options.js';
+import type { Hold } from '../http/pace.js';
 import type { Retry } from '../http/retry.js';
 import type { BlobRequest } from '../registry/client.js';
 import type { Lease } from '../store/lease.js';
@@ -11,6 +12,7 @@ import type { Store } from '../store/store.js';
 import type { LayerFiles, LocalLayer } from '../tasks/contract.js';
 import type { LazyRunner } from '../tasks/runner.js';
 import type { Descriptor, FetchedImage, FetchRequest, InsecureOptions, PullPolicy } from '../types.js';
+import type { TakeTurn } from './batch.js';
 import type { Permits } from './permits.js';
 
 export interface SessionBase {
@@ -32,6 +34,8 @@ export interface SessionBase {
   /** Further tries of every request. */
   readonly retries: number;
   readonly permits: Permits;
+  /** How a host (`HOST[:PORT]`) is held now, if it is to be left alone. */
+  readonly holdOf: (host: string) => Hold | undefined;
   readonly emit: EventSink;
 }
 
@@ -46,6 +50,8 @@ export interface RegistryOrigin {
   readonly kind: 'registry';
   /** Where it is; asked again after `refreshAuthorization`. */
   request(): BlobRequest;
+  /** Whether its `authorization` will not hold much longer. */
+  isStale(): boolean;
   /** Sees to it that the `authorization` of the request holds for a while. */
   renewIfStale(signal: AbortSignal): Promise<void>;
   /** Brings another `authorization` than the one that was refused. */
@@ -88,6 +94,8 @@ export interface CompleteRequest extends FetchRequest {
   readonly pullPolicy: PullPolicy;
   readonly noStore: boolean;
   readonly requireSignature: boolean;
+  /** What its bytes wait for. */
+  readonly takeTurn: TakeTurn;
 }
 
 /** What a fetcher found: the image is in the store now. */

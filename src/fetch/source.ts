@@ -25,6 +25,20 @@ export function sourceOf(reference: ImageReference): string {
   }
 }
 
+/** Where it is asked for, as far as the argument tells; empty for this machine. */
+export function remoteHost(reference: ImageReference): string {
+  switch (reference.kind) {
+    case 'docker':
+      return reference.registry;
+    case 'url':
+      return new URL(reference.url).host;
+    case 'name':
+      return reference.name.split('/', 1)[0] ?? '';
+    default:
+      return '';
+  }
+}
+
 /** What a remote's answers are remembered under; with the platform, for an index has one image for each. */
 export function convertedKey(reference: DockerReference | LayoutReference, platform: Platform): string {
   return `${sourceOf(reference)} ${formatPlatform(platform)}`;

@@ -6,7 +6,7 @@ import type { Credential } from '../auth/credentials.js';
 import { abortedError, type FetchError, isFetchError, type Stage, throwIfAborted } from '../errors.js';
 import { isPlainHttpServer, networkError } from './errors.js';
 import { type HttpOptions, takesUnauthenticated } from './options.js';
-import { createPace, type Pace } from './pace.js';
+import { createPace, type Pace, type WhileHeld } from './pace.js';
 import { firstHop, type Hop, isRedirect, nextHop } from './redirect.js';
 import { parseRetryAfter } from './retry.js';
 
@@ -23,6 +23,8 @@ export interface HttpRequest {
   readonly credential?: Credential | undefined;
   /** Of a `POST`. */
   readonly body?: string | undefined;
+  /** Called with each wait for a host that is to be left alone, to do it in its stead. Default: does it. */
+  readonly whileHeld?: WhileHeld | undefined;
   readonly stage: Stage;
 }
 
@@ -121,7 +123,7 @@ async function send(
   const failure = (cause: unknown): FetchError =>
     signal.aborted ? abortedError(signal.reason) : networkError(cause, url.host, request.stage);
   const method = request.method ?? 'GET';
-  const askedAt = (await pace?.untilOpen(url.host, signal)) ?? 0n;
+  const askedAt = (await pace?.untilOpen(url.host, signal, request.whileHeld)) ?? 0n;
   let data: Dispatcher.ResponseData;
   try {
     data = await agent.request({

@@ -1,6 +1,7 @@
-/** A bound on the whole time of a small request, however steadily it is answered. */
+/** A bound on the whole time of something, however steadily it is answered. */
 
 import { FetchError, type Stage } from '../errors.js';
+import { type Clock, createClock } from './clock.js';
 
 export interface Deadline {
   readonly timeoutMs: number;
@@ -13,16 +14,19 @@ export interface Deadline {
 /** Runs with a signal that is also aborted when the time is over: that is ERR_NETWORK. */
 export async function withDeadline<T>(
   { timeoutMs, what, stage, signal }: Deadline,
-  run: (signal: AbortSignal) => Promise<T>,
+  run: (signal: AbortSignal, withoutClock: Clock['without']) => Promise<T>,
 ): Promise<T> {
-  const deadline = AbortSignal.timeout(timeoutMs);
+  const over = new AbortController();
+  const clock = createClock({ timeoutMs, onEnd: () => over.abort() });
   try {
-    return await run(AbortSignal.any([signal, deadline]));
+    return await run(AbortSignal.any([signal, over.signal]), clock.without);
   } catch (cause) {
-    if (signal.aborted || !deadline.aborted) throw cause;
+    if (signal.aborted || !over.signal.aborted) throw cause;
     throw new FetchError('ERR_NETWORK', `${what} did not come within ${timeoutMs / 1000} s`, {
       stage,
       cause,
     });
+  } finally {
+    clock.stop();
   }
 }

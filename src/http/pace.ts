@@ -2,6 +2,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { abortedError, FetchError } from '../errors.js';
+import { HOST_TABLE_BYTES, openHostTable } from './host-table.js';
+
+const DUE_BYTES = 8;
 
 /** Plain data that is posted to workers. */
 export interface PaceOptions {
@@ -15,10 +18,13 @@ export interface Pace {
   /** Resolves when bytes that have come are within the limit: whoever waits for it reads no more until then. */
   spend(bytes: number, signal: AbortSignal): Promise<void>;
   /**
-   * Resolves when `host` may be asked, to the time from then on. Rejects with ERR_HOST_AWAY while it is held after it
-   * could not be reached {@link AWAY_FAILURES} times in a row.
+   * Resolves when `host` may be asked, to the time from then on. `whileHeld` is called with each wait for that, to do
+   * it in its stead. Rejects with ERR_HOST_AWAY while the host is held after it could not be reached
+   * {@link AWAY_FAILURES} times in a row.
    */
-  untilOpen(host: string, signal: AbortSignal): Promise<bigint>;
+  untilOpen(host: string, signal: AbortSignal, whileHeld?: WhileHeld): Promise<bigint>;
+  /** How `host` is held now; undefined where it may be asked, or is away, so that whoever asks hears of it at once. */
+  holdOf(host: string): Hold | undefined;
   /** Nobody asks `host` for so long. */
   hold(host: string, delayMs: number): void;
   /**
@@ -30,12 +36,13 @@ export interface Pace {
   answered(host: string): void;
 }
 
-/** Hosts that share one are held together, which costs time and does no harm. */
-const HOST_SLOTS = 256;
-const COUNT_OFFSET = 8 * (1 + HOST_SLOTS);
+/** Waits; or gives something back meanwhile and has it again when it resolves. */
+export type WhileHeld = (wait: () => Promise<void>) => Promise<void>;
 
-export function newPaceMemory(): SharedArrayBuffer {
-  return new SharedArrayBuffer(COUNT_OFFSET + 4 * HOST_SLOTS);
+export interface Hold {
+  readonly leftMs: number;
+  /** It could not be reached; else it has asked for it. */
+  readonly isUnreachable: boolean;
 }
 
 /** What may come at once after a pause. */
@@ -48,22 +55,31 @@ const MAX_HOLD_MS = 30_000;
 /** As many as a request has by itself where it is tried again six times: others need not find out anew. */
 export const AWAY_FAILURES = 7;
 
+export function newPaceMemory(): SharedArrayBuffer {
+  return new SharedArrayBuffer(DUE_BYTES + HOST_TABLE_BYTES);
+}
+
 export function createPace({ bytesPerSecond, memory }: PaceOptions): Pace {
-  /** When the next byte is due, in microseconds of the monotonic clock; then for each host until when it is held. */
-  const times = new BigInt64Array(memory, 0, 1 + HOST_SLOTS);
-  /** For each host: failures in a row. */
-  const failures = new Int32Array(memory, COUNT_OFFSET, HOST_SLOTS);
-  /** By its whole name, for others that share its place must not be refused: failures in a row that this thread has met. */
-  const away = new Map<string, number>();
+  /** When the next byte is due, in microseconds of the monotonic clock. */
+  const due = new BigInt64Array(memory, 0, 1);
+  const hosts = openHostTable(memory, DUE_BYTES);
 
   function hold(host: string, delayMs: number): void {
-    const slot = 1 + slotOf(host);
+    const { heldUntil } = hosts.of(host);
     const until = nowMicros() + BigInt(Math.round(delayMs * 1000));
-    for (let known = Atomics.load(times, slot); known < until; ) {
-      const found = Atomics.compareExchange(times, slot, known, until);
+    for (let known = heldUntil.read(); known < until; ) {
+      const found = heldUntil.replace(known, until);
       if (found === known) return;
       known = found;
     }
+  }
+
+  function holdOf(host: string): (Hold & { readonly failures: number }) | undefined {
+    const { heldUntil, failures: counted } = hosts.of(host);
+    const leftMs = Number(heldUntil.read() - nowMicros()) / 1000;
+    if (leftMs <= 0) return undefined;
+    const failures = Number(counted.read());
+    return { leftMs, failures, isUnreachable: failures >= FAILURES_BEFORE_HOLD };
   }
 
   return {
@@ -72,36 +88,36 @@ export function createPace({ bytesPerSecond, memory }: PaceOptions): Pace {
       const cost = BigInt(Math.ceil((bytes * 1e6) / bytesPerSecond));
       for (;;) {
         const now = nowMicros();
-        const due = Atomics.load(times, 0);
+        const known = Atomics.load(due, 0);
         const earliest = now - BURST_MICROS;
-        const next = (due > earliest ? due : earliest) + cost;
-        if (Atomics.compareExchange(times, 0, due, next) !== due) continue;
+        const next = (known > earliest ? known : earliest) + cost;
+        if (Atomics.compareExchange(due, 0, known, next) !== known) continue;
         if (next > now) await wait(Number(next - now) / 1000, signal);
         return;
       }
     },
-    async untilOpen(host, signal) {
-      const slot = 1 + slotOf(host);
+    async untilOpen(host, signal, whileHeld = (waiting) => waiting()) {
       for (;;) {
-        const now = nowMicros();
-        const leftMs = Number(Atomics.load(times, slot) - now) / 1000;
-        if (leftMs <= 0) return now;
-        const count = away.get(host) ?? 0;
-        if (count >= AWAY_FAILURES) throw hostAway(host, count);
-        await wait(leftMs * (1 + JITTER * Math.random()), signal);
+        const held = holdOf(host);
+        if (held === undefined) return nowMicros();
+        const { leftMs, failures } = held;
+        if (failures >= AWAY_FAILURES) throw hostAway(host, failures);
+        await whileHeld(() => wait(leftMs * (1 + JITTER * Math.random()), signal));
       }
+    },
+    holdOf(host) {
+      const held = holdOf(host);
+      return held === undefined || held.failures >= AWAY_FAILURES ? undefined : held;
     },
     hold,
     failed(host, askedAt) {
-      if (askedAt < Atomics.load(times, 1 + slotOf(host))) return;
-      away.set(host, (away.get(host) ?? 0) + 1);
-      const count = Atomics.add(failures, slotOf(host), 1) + 1;
-      const beyond = count - FAILURES_BEFORE_HOLD;
+      const { heldUntil, failures } = hosts.of(host);
+      if (askedAt < heldUntil.read()) return;
+      const beyond = Number(failures.increment()) - FAILURES_BEFORE_HOLD;
       if (beyond >= 0) hold(host, Math.min(MAX_HOLD_MS, FIRST_HOLD_MS * 2 ** beyond));
     },
     answered(host) {
-      away.delete(host);
-      Atomics.store(failures, slotOf(host), 0);
+      hosts.of(host).failures.write(0n);
     },
   };
 }
@@ -113,12 +129,6 @@ function hostAway(host: string, count: number): FetchError {
 
 function nowMicros(): bigint {
   return process.hrtime.bigint() / 1000n;
-}
-
-function slotOf(host: string): number {
-  let hash = 0;
-  for (let at = 0; at < host.length; at += 1) hash = (Math.imul(hash, 31) + host.charCodeAt(at)) >>> 0;
-  return hash % HOST_SLOTS;
 }
 
 async function wait(delayMs: number, signal: AbortSignal): Promise<void> {

@@ -84,6 +84,8 @@ export interface RetryOptions {
   readonly retries?: number | undefined;
   /** Told before each wait. */
   readonly onRetry?: ((retry: Retry) => void) | undefined;
+  /** Called with each wait, to do it in its stead. Default: does it. */
+  readonly whileWaiting?: ((wait: () => Promise<void>) => Promise<void>) | undefined;
 }
 
 /**
@@ -91,7 +93,7 @@ export interface RetryOptions {
  * the attempt, from 1. An abort ends the wait at once, with ERR_ABORTED.
  */
 export async function withRetry<T>(run: (attempt: number) => Promise<T>, options: RetryOptions): Promise<T> {
-  const { signal, retries, onRetry } = options;
+  const { signal, retries, onRetry, whileWaiting = (wait) => wait() } = options;
   /** Of either kind: those that the server asked for are not counted with the others. */
   const failures = { own: 0, asked: 0 };
   let patientMs = 0;
@@ -108,7 +110,7 @@ export async function withRetry<T>(run: (attempt: number) => Promise<T>, options
       if (delayMs === undefined) throw error;
       if (kind === 'asked') patientMs += patienceFor(delayMs);
       onRetry?.({ attempt, delayMs, error });
-      await waitFor(delayMs, signal);
+      await whileWaiting(() => waitFor(delayMs, signal));
     }
   }
 }

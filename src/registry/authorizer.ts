@@ -36,7 +36,9 @@ export interface Authorizer {
   header(scheme: Scheme): string | undefined;
   /** The challenge that was answered last. */
   lastAsked(): Asked | undefined;
-  /** Gets a new token where the old one will not hold much longer. */
+  /** Whether the token will not hold much longer. */
+  isStale(): boolean;
+  /** Gets a new token where {@link isStale}. */
   renewIfStale(signal: AbortSignal): Promise<void>;
   /**
    * Answers a challenge, unless `refused` has been replaced meanwhile: however many requests are refused together,
@@ -130,6 +132,7 @@ export function createAuthorizer(
   return {
     header,
     lastAsked: () => lastAsked,
+    isStale,
     async renewIfStale(signal) {
       const asked = lastAsked;
       if (asked !== undefined && isStale()) await single(() => !isStale(), asked, signal);

@@ -53,6 +53,8 @@ export interface Registry extends ImageSource {
   readConfig(image: Pick<ResolvedImage, 'config'>, signal: AbortSignal): Promise<Buffer>;
   /** What a worker needs to download a blob; meaningful after {@link resolve}. */
   blobRequest(descriptor: Pick<Descriptor, 'digest'>): BlobRequest;
+  /** Whether the token of {@link blobRequest} will not hold much longer. */
+  isStale(): boolean;
   /** Sees to it that the token of {@link blobRequest} holds for a while. */
   renewIfStale(signal: AbortSignal): Promise<void>;
   /**
@@ -164,6 +166,7 @@ export function createRegistry(
       url: connection.urlOf(blobPath(digest)),
       authorization: connection.authorization(),
     }),
+    isStale: connection.isStale,
     renewIfStale: (signal) => retrying(signal, () => connection.renewIfStale(signal)),
     refreshAuthorization: (signal, refused) =>
       retrying(signal, () => connection.reauthorize(refused, signal)),

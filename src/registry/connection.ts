@@ -23,6 +23,8 @@ export interface Connection {
    * with.
    */
   get(path: string, request: ConnectionRequest, signal: AbortSignal): Promise<HttpResponse>;
+  /** Whether {@link authorization} will not hold much longer. */
+  isStale(): boolean;
   /** Sees to it that {@link authorization} holds for a while. */
   renewIfStale(signal: AbortSignal): Promise<void>;
   /**
@@ -104,6 +106,7 @@ export function createConnection(
   return {
     urlOf: (path) => urlWith(scheme ?? 'https', path),
     authorization,
+    isStale: authorizer.isStale,
     renewIfStale: authorizer.renewIfStale,
 
     async get(path, wanted, signal) {

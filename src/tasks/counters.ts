@@ -18,7 +18,9 @@ const SLOTS: Readonly<Record<Counter, number>> = {
 };
 const STATES: readonly BlobState[] = ['running', 'complete', 'failed'];
 const WORDS_OFFSET = 40;
-const BYTES = WORDS_OFFSET + 16;
+const BYTES = WORDS_OFFSET + 4 * 5;
+
+export type Granted = 'first' | 'extra';
 
 export interface BlobCounters {
   /** What is posted to another thread, where `blobCounters` opens it again. */
@@ -32,10 +34,9 @@ export interface BlobCounters {
   restart(): void;
   /** How often it began again; read it before and after what the counters allow to read. */
   generation(): number;
-  /** Connections that were granted beside the first, in all; see `grant`. */
-  granted(): number;
-  /** Allows one more. */
-  grant(): void;
+  /** How often a connection was granted since the task began: further ones, or the first one again. */
+  granted(which: Granted): number;
+  grant(which: Granted): void;
   /** Wakes everyone who waits in `changed`; called after a group of `set`s. */
   publish(): void;
   /** A number that every `publish` changes; read it before the counters, then wait for it to change. */
@@ -53,8 +54,9 @@ export function newBlobCounters(): BlobCounters {
 
 export function blobCounters(memory: SharedArrayBuffer): BlobCounters {
   const values = new BigInt64Array(memory, 0, 5);
-  /** Version, state, generation, granted connections. */
-  const words = new Int32Array(memory, WORDS_OFFSET, 4);
+  /** Version, state, generation, granted connections: further ones, and first ones. */
+  const words = new Int32Array(memory, WORDS_OFFSET, 5);
+  const wordOf = (which: Granted): number => (which === 'extra' ? 3 : 4);
   function publish(): void {
     Atomics.add(words, 0, 1);
     Atomics.notify(words, 0);
@@ -79,9 +81,9 @@ export function blobCounters(memory: SharedArrayBuffer): BlobCounters {
       publish();
     },
     generation: () => Atomics.load(words, 2),
-    granted: () => Atomics.load(words, 3),
-    grant() {
-      Atomics.add(words, 3, 1);
+    granted: (which) => Atomics.load(words, wordOf(which)),
+    grant(which) {
+      Atomics.add(words, wordOf(which), 1);
       publish();
     },
     publish,

@@ -154,13 +154,18 @@ export function describeRunner(name: string, create: () => Promise<TaskRunner>):
       const fault = { kind: 'drop', afterBytes: 100_000 } as const;
       const { started: _, ...input } = await layerInput([{ match: '/', times: 1, fault }]);
       const notes: TaskNote[] = [];
-      const onNote = (note: TaskNote): void => void notes.push(note);
+      const onNote = (note: TaskNote): void => {
+        notes.push(note);
+        if (note.note === 'connection' && note.change > 0) blobCounters(input.counters).grant('first');
+      };
       const request = { ...input.source.request, retries: 1 };
       const source = { ...input.source, request };
       await runner.run('fetchLayer', { ...input, source }, { signal: NEVER, onNote });
       expect(notes).toMatchObject([
         { note: 'opened', sizeBytes: input.sizeBytes, resumedBytes: 0 },
         { note: 'retry', attempt: 1 },
+        { note: 'connection', change: -1, isFirst: true },
+        { note: 'connection', change: 1, isFirst: true },
       ]);
     });
 

@@ -168,7 +168,7 @@ describe('an image that fails', () => {
       { match: '/blobs/', fault: { kind: 'slow', bytesPerSecond: 200_000 } },
     ]);
     const images = [docker(3), docker(0), docker(1)];
-    const { code, stdout, stderr } = await prefetch(['--fail-fast', '--jobs=1', ...images]);
+    const { code, stdout, stderr } = await prefetch(['--fail-fast', '--jobs=3', ...images]);
     expect(code).toBe(9);
     expect(statuses({ stdout } as RunResult).slice(0, 3)).toEqual(['failed', 'failed', 'failed']);
     // One line says why; the others are only in the list at the end.
@@ -274,12 +274,50 @@ describe('patience', () => {
     expect(performance.now() - startedAt).toBeGreaterThan(1600);
   });
 
+  it('lets no image of another host wait for hosts that are busy, and tells of them', async () => {
+    const busyHosts = await Promise.all([startRegistry(), startRegistry()]);
+    for (const one of busyHosts) {
+      for (const [at, image] of IMAGES.entries()) one.push(`team/app-${at}`, '1', image);
+      const asks = { kind: 'status', status: 429, headers: { 'retry-after': '60' } } as const;
+      one.setFaults([{ match: '/blobs/', fault: asks }]);
+    }
+    const images = busyHosts.flatMap(({ host }) =>
+      IMAGES.map((_, at) => `docker://${host}/team/app-${at}:1`),
+    );
+    const running = startAci(['prefetch', INSECURE, '--connections=2', '--jobs=3', ...images, ...all()]);
+    const startedAt = performance.now();
+    while (running.stdout().split('\n').length <= IMAGES.length && performance.now() - startedAt < 20_000) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    running.kill('SIGKILL');
+    await running.done;
+    const done = running.stdout().trimEnd().split('\n');
+    expect(done.map((line) => line.split('\t')[2]).sort()).toEqual(all().sort());
+    for (const { host } of busyHosts) {
+      expect(running.stderr()).toMatch(`aci: ${host} is left alone for `);
+    }
+    await Promise.all(busyHosts.map((one) => one.close()));
+  });
+
   it('works with one of everything', async () => {
+    const strict = await startRegistry({ auth: 'token', tokenTtlRequests: 2 });
+    for (const [at, image] of IMAGES.entries()) strict.push(`team/app-${at}`, '1', image);
+    const images = IMAGES.map((_, at) => `docker://${strict.host}/team/app-${at}:1`);
     const limits = ['--jobs=1', '--connections=1', '--connections-per-host=1', '--workers=1'];
-    const { code } = await prefetch([...limits, ...all()]);
-    expect(code).toBe(0);
-    expect(registry.peakActive).toBeGreaterThan(0);
-    expect(sorted(layerRequests())).toEqual(sorted(everyLayerOnce));
+    const { code } = await prefetch([...limits, ...images]);
+    expect([code, strict.violations]).toEqual([0, []]);
+    expect(strict.peakActive).toBe(1);
+    await strict.close();
+  });
+
+  it.each([2, 4])('has no more than %i requests at once where it may not', async (most) => {
+    const slow = { kind: 'delay', delayMs: 20 } as const;
+    const own = await startRegistry({ faults: [{ match: '/', fault: slow }] });
+    for (const [at, image] of IMAGES.entries()) own.push(`team/app-${at}`, '1', image);
+    const images = IMAGES.map((_, at) => `docker://${own.host}/team/app-${at}:1`);
+    const { code } = await prefetch([`--connections-per-host=${most}`, '--jobs=6', ...images]);
+    expect([code, own.peakActive]).toEqual([0, most]);
+    await own.close();
   });
 });
 

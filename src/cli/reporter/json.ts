@@ -10,13 +10,12 @@ import type { Reporter, ReporterOptions } from './reporter.js';
 const SAMPLE_MS = 500;
 
 /**
- * An event as a plain record: `time` (ISO 8601), `event`, `image`, `blob` where there is one, then the other
- * fields; functions are left out and outcomes have the form of `fetch --json`.
+ * An event as a plain record: `time` (ISO 8601), `event`, then the other fields; functions are left out and outcomes
+ * have the form of `fetch --json`.
  */
 export function eventRecord(event: EngineEvent, time: Date): Readonly<Record<string, unknown>> {
-  const { event: name, image, ...others } = event;
-  const record: Record<string, unknown> = { time: time.toISOString(), event: name, image: redact(image) };
-  for (const [key, value] of Object.entries(others)) {
+  const record: Record<string, unknown> = { time: time.toISOString() };
+  for (const [key, value] of Object.entries(event)) {
     if (key === 'result') continue;
     if (typeof value === 'string') record[key] = redact(value);
     else if (typeof value !== 'function' && value !== undefined) record[key] = value;

@@ -43,7 +43,8 @@ export function informationalLines(crowd: Crowd): (event: EngineEvent) => string
   const seen = new Set<string>();
   return (event) => {
     const line = crowd === 'batch' ? batchLine(event) : informationalLine(event, crowd === 'several');
-    if (line === undefined || seen.has(line)) return undefined;
+    // A host may be held again, for as long.
+    if (line === undefined || (seen.has(line) && event.event !== 'host.held')) return undefined;
     seen.add(line);
     return line;
   };
@@ -82,6 +83,10 @@ function informationalLine(event: EngineEvent, several: boolean): string | undef
       return `aci: fetching image from ${printable(event.source)}`;
     case 'image.warning':
       return `aci: warning: ${printable(event.message)}${imageSuffix(event.image, several)}`;
+    case 'host.held': {
+      const why = event.isUnreachable ? 'could not be reached' : 'has asked for it';
+      return `aci: ${printable(event.host)} is left alone for ${formatDuration(event.delayMs)}: it ${why}`;
+    }
     case 'image.retry':
     case 'blob.retry': {
       const reason = printable(event.reason);

@@ -59,6 +59,7 @@ async function setUp(faults: FaultPlan = [], retries = 0): Promise<Setup> {
     trustKeysFromHttps: false,
     retries,
     permits: createPermits({ connections: 4, connectionsPerHost: 4, memoryBytes: 2 ** 30 }),
+    holdOf: () => undefined,
     emit: (event) => void events.push(event),
   };
   const source = (name: string, origin: Partial<RegistryOrigin> = {}): LayerSource => ({
@@ -67,6 +68,7 @@ async function setUp(faults: FaultPlan = [], retries = 0): Promise<Setup> {
     origin: {
       kind: 'registry',
       request: () => ({ url: `${registry.url}/v2/test/blobs/${big.digest}` }),
+      isStale: () => false,
       renewIfStale: async () => {},
       refreshAuthorization: async () => {},
       ...origin,
@@ -203,6 +205,60 @@ describe('a layer', () => {
     expect(await next.start()).toEqual({ downloadedBytes: big.sizeBytes });
     for (const handle of [a, b, next]) await handle.release();
     expect(kinds(setup.events)).toContain('blob.failed a');
+  });
+
+  it.each<[string, FaultPlan]>([
+    ['does not have it', [{ match: '/blobs/', fault: { kind: 'status', status: 404 } }]],
+    ['breaks it off', [{ match: '/blobs/', fault: { kind: 'drop', afterBytes: 1000 } }]],
+    ['does not let everybody in', [{ match: '/blobs/', fault: { kind: 'status', status: 403 } }]],
+  ])('comes from the registry of another image when that of the first %s', async (_, faults) => {
+    const [setup, other] = await Promise.all([setUp(faults), setUp()]);
+    const [a, b] = [setup.source('a'), other.source('b')];
+    const handles = [
+      await setup.jobs.open(big, a, false, NEVER),
+      await setup.jobs.open(big, b, false, NEVER),
+    ] as const;
+    await Promise.all(handles.map((handle) => handle.start()));
+    expect(await setup.session.store.hasLayer(big.digest)).toBe(true);
+    expect(other.downloads(big)).toBe(1);
+    for (const handle of handles) await handle.release();
+  });
+
+  it('comes from the registry of another image while that of the first is to be left alone', async () => {
+    const setup = await setUp([{ match: '/blobs/', fault: { kind: 'stall', afterBytes: 1000 } }]);
+    const other = await setUp();
+    const held = new Set<string>();
+    const holdOf = (host: string) => (held.has(host) ? { leftMs: 60_000, isUnreachable: false } : undefined);
+    const jobs = createLayerJobs({ ...setup.session, holdOf });
+    const a = await jobs.open(big, setup.source('a'), false, NEVER);
+    const b = await jobs.open(big, other.source('b'), false, NEVER);
+    const starting = Promise.all([a.start(), b.start()]);
+    await setup.registry.waitForRequest(big.digest);
+    held.add(other.registry.host);
+    held.add(setup.registry.host);
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    expect(other.downloads(big)).toBe(0);
+    held.delete(other.registry.host);
+    await starting;
+    expect([setup.downloads(big), other.downloads(big)]).toEqual([1, 1]);
+    for (const handle of [a, b]) await handle.release();
+  });
+
+  it('of a host that cannot be reached is not asked for in each of its repositories', async () => {
+    const setup = await setUp([{ match: '/blobs/', fault: { kind: 'reset' } }]);
+    const repository = (name: string): LayerSource =>
+      setup.source(name, {
+        request: () => ({ url: `${setup.registry.url}/v2/${name}/blobs/${big.digest}` }),
+      });
+    const handles = await Promise.all(
+      ['a', 'b', 'c'].map((name) => setup.jobs.open(big, repository(name), false, NEVER)),
+    );
+    const results = await Promise.allSettled(handles.map((handle) => handle.start()));
+    for (const result of results) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'ERR_NETWORK' } });
+    }
+    expect(setup.downloads(big)).toBe(1);
+    for (const handle of handles) await handle.release();
   });
 
   it('is asked for once more with a new token', async () => {

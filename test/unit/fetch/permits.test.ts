@@ -38,6 +38,60 @@ const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resol
 
 const on = (host: string, memoryBytes = 0): PermitRequest => ({ host, memoryBytes });
 
+describe('a host that is held', () => {
+  /** Hosts with the time, in milliseconds from now, that they are held until. */
+  function holding(heldMs: Readonly<Record<string, number>>) {
+    const startedAtMs = performance.now();
+    const told: [string, number][] = [];
+    const permits = createPermits(LIMITS, {
+      holdOf(host) {
+        const leftMs = (heldMs[host] ?? 0) - (performance.now() - startedAtMs);
+        return leftMs > 0 ? { leftMs, isUnreachable: false } : undefined;
+      },
+      onHeld: (host, { leftMs }) => told.push([host, Math.round(leftMs / 50) * 50]),
+    });
+    return { permits, told, elapsedMs: () => performance.now() - startedAtMs };
+  }
+
+  it('is waited for without any permit, which the others have meanwhile, and told of once', async () => {
+    const { permits, told, elapsedMs } = holding({ a: 200 });
+    const { ask, granted } = asker(permits);
+    const asked = [ask('1', on('a')), ask('2', { ...on('a'), isExtra: true })];
+    void ask('3', on('b'));
+    void ask('4', on('b'));
+    await settled();
+    expect(granted).toEqual(['3', '4']);
+    expect(told).toEqual([['a', 200]]);
+    await asked[0];
+    expect(elapsedMs()).toBeGreaterThanOrEqual(200);
+    expect(told).toHaveLength(1);
+  });
+
+  it('is not what anything of others waits for: each comes when its own host is free', async () => {
+    const { permits, told } = holding({ a: 60_000, b: 100, c: 200 });
+    const { ask, granted } = asker(permits);
+    const abort = new AbortController();
+    const never = permits.acquire(on('a'), abort.signal);
+    await Promise.all([ask('c', on('c')), ask('b', on('b'))]);
+    expect(granted).toEqual(['b', 'c']);
+    expect(told.map(([host]) => host)).toEqual(['a', 'c', 'b']);
+    abort.abort();
+    await expect(never).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  });
+
+  it('keeps no process alive for those who have given up', async () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const before = timers();
+    const { permits } = holding({ a: 60_000 });
+    const abort = new AbortController();
+    const waiting = permits.acquire(on('a'), abort.signal);
+    expect(timers()).toBe(before + 1);
+    abort.abort();
+    await expect(waiting).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    expect(timers()).toBe(before);
+  });
+});
+
 describe('permits', () => {
   it('are given up to the limit of all connections, the rest in order', async () => {
     const { ask, release, granted } = asker(createPermits(LIMITS));
@@ -57,7 +111,7 @@ describe('permits', () => {
     expect(granted).toEqual(['1', '2', '3', '4', '5']);
   });
 
-  it('go to what is big first, and to further connections last', async () => {
+  it('go to what is brief and then to what is big first, and to further connections last', async () => {
     const { ask, release, granted } = asker(createPermits({ ...LIMITS, connections: 1 }));
     const MIB = 1024 * 1024;
     void ask('first', on('a'));
@@ -66,7 +120,8 @@ describe('permits', () => {
     void ask('smaller', on('b'));
     void ask('big', { ...on('c'), sizeBytes: 100 * MIB });
     void ask('biggest', { ...on('c'), sizeBytes: 200 * MIB });
-    for (const name of ['first', 'biggest', 'big', 'small', 'smaller', 'extra']) {
+    void ask('brief', { ...on('c'), isBrief: true });
+    for (const name of ['first', 'brief', 'biggest', 'big', 'small', 'smaller', 'extra']) {
       await settled();
       expect(granted.at(-1)).toBe(name);
       await release(name);

@@ -71,36 +71,67 @@ describe('a host', () => {
     expect(await tookMs(() => pace.untilOpen('a.test', QUIET))).toBeLessThan(2000);
   });
 
-  it('that fails again and again is refused at once while it is left alone, and another one in its place is not', async () => {
+  it('that fails again and again is refused at once while it is left alone, by every thread', async () => {
     const memory = newPaceMemory();
-    const pace = createPace({ memory });
-    for (let count = 0; count < AWAY_FAILURES; count += 1) {
-      new BigInt64Array(memory).fill(0n);
-      pace.failed('a.test', await pace.untilOpen('a.test', QUIET));
-    }
-    pace.hold('a.test', 60_000);
+    const [pace, other] = [createPace({ memory }), createPace({ memory })];
+    // Later than every hold: each of the failures counts.
+    const later = 2n ** 62n;
+    for (let count = 0; count < AWAY_FAILURES; count += 1) pace.failed('a.test', later);
     const refused = { code: 'ERR_HOST_AWAY', exitCode: 4, retryable: false };
-    await expect(pace.untilOpen('a.test', QUIET)).rejects.toMatchObject(refused);
-    await expect(createPace({ memory }).untilOpen('a.test', AbortSignal.timeout(1))).rejects.toMatchObject({
-      code: 'ERR_ABORTED',
-    });
+    for (const each of [pace, other]) {
+      await expect(each.untilOpen('a.test', QUIET)).rejects.toMatchObject(refused);
+      // Whoever asks for it need not wait to be refused.
+      expect(each.holdOf('a.test')).toBeUndefined();
+    }
     pace.answered('a.test');
-    await expect(pace.untilOpen('a.test', AbortSignal.timeout(1))).rejects.toMatchObject({
-      code: 'ERR_ABORTED',
+    const held = { code: 'ERR_ABORTED' };
+    await expect(other.untilOpen('a.test', AbortSignal.timeout(1))).rejects.toMatchObject(held);
+  });
+
+  it('is held by itself, however many there are', async () => {
+    const memory = newPaceMemory();
+    const [pace, other] = [createPace({ memory }), createPace({ memory })];
+    const hosts = Array.from({ length: 1000 }, (_, at) => `registry-${at}.test:5000`);
+    for (const host of hosts.filter((_, at) => at % 2 === 0)) pace.hold(host, 60_000);
+    const held = hosts.filter((host) => other.holdOf(host) !== undefined);
+    expect(held).toEqual(hosts.filter((_, at) => at % 2 === 0));
+  });
+
+  it('is held for what it asked for, or because it could not be reached', () => {
+    const pace = createPace({ memory: newPaceMemory() });
+    pace.hold('busy.test', 60_000);
+    for (let count = 0; count < 3; count += 1) pace.failed('gone.test', 2n ** 62n);
+    expect(pace.holdOf('busy.test')).toMatchObject({ isUnreachable: false });
+    expect(pace.holdOf('gone.test')).toMatchObject({ isUnreachable: true });
+    expect(pace.holdOf('other.test')).toBeUndefined();
+  });
+
+  it('that is held is waited for by those who are told, in their own way', async () => {
+    const pace = createPace({ memory: newPaceMemory() });
+    pace.hold('a.test', 100);
+    const told: string[] = [];
+    await pace.untilOpen('a.test', QUIET, async (wait) => {
+      told.push('without');
+      await wait();
+      told.push('again');
     });
+    expect(told).toEqual(['without', 'again']);
+    await pace.untilOpen('a.test', QUIET, async () => void told.push('open'));
+    expect(told).toHaveLength(2);
   });
 
   it('is held in other threads too', async () => {
     const memory = newPaceMemory();
+    createPace({ memory }).hold('a.test', 60_000);
     // The clock is that of the machine: what a thread writes means the same in every other.
     const worker = new Worker(
-      "const { workerData } = require('node:worker_threads');" +
-        'const times = new BigInt64Array(workerData);' +
-        'times.fill(process.hrtime.bigint() / 1000n + 60_000_000n);',
+      "const { workerData, parentPort } = require('node:worker_threads');" +
+        'const until = new BigInt64Array(workerData).reduce((most, next) => (next < 2n ** 60n && next > most ? next : most), 0n);' +
+        'parentPort.postMessage(Number(until - process.hrtime.bigint() / 1000n) / 1000);',
       { eval: true, workerData: memory },
     );
-    await new Promise((resolve) => worker.once('exit', resolve));
-    const waiting = createPace({ memory }).untilOpen('any.test', AbortSignal.timeout(1));
-    await expect(waiting).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    const leftMs = await new Promise<number>((resolve) => worker.once('message', resolve));
+    expect(leftMs).toBeGreaterThan(30_000);
+    expect(leftMs).toBeLessThanOrEqual(60_000);
   });
 });

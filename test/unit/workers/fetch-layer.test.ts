@@ -63,12 +63,15 @@ async function setUp(bytes: Buffer = LAYER, faults: FaultPlan = []): Promise<Set
     counters: newBlobCounters().memory,
   };
   const notes: TaskNote[] = [];
-  const run: Setup['run'] = (fields = {}, signal = NEVER) =>
-    inlineRunner.run(
-      'fetchLayer',
-      { ...input, ...fields },
-      { signal, onNote: (note) => void notes.push(note) },
-    );
+  const run: Setup['run'] = (fields = {}, signal = NEVER) => {
+    const whole = { ...input, ...fields };
+    const onNote = (note: TaskNote): void => {
+      if (note.note !== 'connection') notes.push(note);
+      // As a coordinator does that has no other task.
+      else if (note.isFirst && note.change > 0) blobCounters(whole.counters).grant('first');
+    };
+    return inlineRunner.run('fetchLayer', whole, { signal, onNote });
+  };
   return { server, input, source, notes, run };
 }
 

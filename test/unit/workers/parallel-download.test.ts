@@ -8,21 +8,21 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { EngineEvent } from '../../../src/events.js';
-import { lendConnections } from '../../../src/fetch/extra-connections.js';
+import { takeConnections } from '../../../src/fetch/connections.js';
 import { createPermits, type Permits } from '../../../src/fetch/permits.js';
 import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/options.js';
 import { PART_BYTES } from '../../../src/http/part-plan.js';
 import type { FetchLayerOutput, TaskNote } from '../../../src/tasks/contract.js';
 import { newBlobCounters } from '../../../src/tasks/counters.js';
 import type { Digest } from '../../../src/types.js';
-import { extraConnections } from '../../../workers/extra-connections.js';
+import { taskConnections } from '../../../workers/task-connections.js';
 import { fetchAciInto } from '../../support/aci-download.js';
 import { buildAci } from '../../support/images/aci.js';
 import { createRandom } from '../../support/images/random.js';
 import { buildTar } from '../../support/images/tar.js';
 import { inlineRunner } from '../../support/layer-assembly.js';
 import { type AciServer, startAciServer } from '../../support/servers/aci-server.js';
-import type { FaultPlan, FaultRule } from '../../support/servers/faults.js';
+import type { Fault, FaultPlan, FaultRule } from '../../support/servers/faults.js';
 import { startServer } from '../../support/servers/listener.js';
 import { tempDir } from '../../support/temp.js';
 
@@ -30,6 +30,7 @@ const NEVER = new AbortController().signal;
 const MIB = 1024 * 1024;
 const HTTP = { ...DEFAULT_HTTP_OPTIONS, insecureHttp: true, connections: 8 };
 const SLOW: FaultRule = { match: '/', fault: { kind: 'slow', bytesPerSecond: 20 * MIB } };
+const TOO_MANY: Fault = { kind: 'status', status: 429, headers: { 'retry-after': '1' } };
 
 const aciOf = (seed: number, sizeBytes = 5 * PART_BYTES): Buffer =>
   buildAci({
@@ -96,11 +97,13 @@ async function layerDownload(
   return {
     server,
     async fetch() {
-      const extras = lendConnections(permits, new URL(url).host, counters);
+      const { host } = new URL(url);
+      const connections = await takeConnections(permits, { host, memoryBytes: 0 }, NEVER);
       const onNote = (note: TaskNote): void => {
-        if (note.note === 'connection') extras.onNote(note);
+        if (note.note === 'connection') connections.onNote(note, counters);
       };
-      return inlineRunner.run('fetchLayer', input, { signal: NEVER, onNote }).finally(() => extras.end());
+      const running = inlineRunner.run('fetchLayer', input, { signal: NEVER, onNote });
+      return running.finally(() => connections.end());
     },
   };
 }
@@ -137,7 +140,7 @@ describe('a download that is slower than its reader', () => {
   });
 
   it('has no more connections than the engine allows, and gives them back', async () => {
-    const permits = permitsFor(3);
+    const permits = permitsFor(4);
     const release = await permits.acquire({ memoryBytes: 0 }, NEVER);
     const lent = { now: 0, peak: 0 };
     const counting: Permits = {
@@ -153,10 +156,10 @@ describe('a download that is slower than its reader', () => {
     };
     const download = await layerDownload([SLOW], counting);
     const { downloadedBytes } = await download.fetch();
-    expect(lent).toEqual({ now: 0, peak: 3 });
+    expect(lent).toEqual({ now: 0, peak: 4 });
     expect(download.server.peakConnections).toBeGreaterThan(2);
     expect(downloadedBytes).toBeLessThan(LAYER.length + 2 * MIB);
-    const all = Array.from({ length: 3 }, () =>
+    const all = Array.from({ length: 4 }, () =>
       permits.acquire({ host: download.server.host, memoryBytes: 0 }, AbortSignal.timeout(1000)),
     );
     for (const give of await Promise.all(all)) give();
@@ -167,37 +170,71 @@ describe('a download that is slower than its reader', () => {
     const permits = permitsFor(2);
     const download = await layerDownload([SLOW], permits);
     const { host } = download.server;
-    const first = await permits.acquire({ host, memoryBytes: 0 }, NEVER);
     const fetching = download.fetch();
     while (download.server.peakConnections < 2) await new Promise((resolve) => setTimeout(resolve, 10));
     // The second connection of the download comes back with the end of its part.
     const second = await permits.acquire({ host, memoryBytes: 0 }, NEVER);
     expect(download.server.peakConnections).toBeLessThanOrEqual(3);
     await fetching;
-    for (const release of [first, second]) release();
+    second();
+  });
+});
+
+describe('a download that is to wait', () => {
+  it.each<[string, FaultRule]>([
+    ['for a busy server', { match: '/', times: 1, fault: TOO_MANY }],
+    ['before it tries again', { match: '/', times: 1, fault: { kind: 'reset' } }],
+  ])('%s does so without its connection, and has it again afterwards', async (_, rule) => {
+    const permits = permitsFor(1);
+    const download = await layerDownload([rule], permits);
+    const { host, requests } = download.server;
+    const fetching = download.fetch();
+    while (requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const other = await permits.acquire({ host, memoryBytes: 0 }, AbortSignal.timeout(400));
+    // Longer than the download would wait.
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect(requests).toHaveLength(1);
+    other();
+    await fetching;
+    expect(requests).toHaveLength(2);
+    (await permits.acquire({ host, memoryBytes: 0 }, AbortSignal.timeout(400)))();
+  });
+
+  it('gives nothing back twice when it is ended meanwhile', async () => {
+    const permits = permitsFor(1);
+    const counters = newBlobCounters();
+    const task = await takeConnections(permits, { host: 'a', memoryBytes: 0 }, NEVER);
+    task.onNote({ note: 'connection', change: -1, isFirst: true }, counters);
+    const other = await permits.acquire({ host: 'a', memoryBytes: 0 }, NEVER);
+    task.end();
+    await expect(permits.acquire({ host: 'a', memoryBytes: 0 }, AbortSignal.timeout(50))).rejects.toThrow();
+    other();
   });
 });
 
 describe('connections that were lent', () => {
   it('come back also when they are granted in the moment in which the task ends', async () => {
     const permits = permitsFor(1);
-    const first = await permits.acquire({ host: 'a', memoryBytes: 0 }, NEVER);
-    const extras = lendConnections(permits, 'a', newBlobCounters());
-    extras.onNote({ note: 'connection', change: 1 });
-    first();
-    extras.end();
+    const counters = newBlobCounters();
+    const task = await takeConnections(permits, { host: 'a', memoryBytes: 0 }, NEVER);
+    task.onNote({ note: 'connection', change: -1, isFirst: true }, counters);
+    const other = await permits.acquire({ host: 'a', memoryBytes: 0 }, NEVER);
+    task.onNote({ note: 'connection', change: 1 }, counters);
+    task.onNote({ note: 'connection', change: 1, isFirst: true }, counters);
+    other();
+    task.end();
     const release = await permits.acquire({ host: 'a', memoryBytes: 0 }, AbortSignal.timeout(1000));
     release();
   });
 
   it('are not those of an attempt before', async () => {
     const counters = newBlobCounters();
-    counters.grant();
-    const { take } = extraConnections(counters.memory, { signal: NEVER, note: () => {} });
+    counters.grant('extra');
+    const { takeExtra } = taskConnections(counters.memory, { signal: NEVER, note: () => {} });
     const endsAtMs = performance.now() + 200;
-    expect(await take(() => performance.now() > endsAtMs)).toBe(false);
-    counters.grant();
-    expect(await take(() => false)).toBe(true);
+    expect(await takeExtra(() => performance.now() > endsAtMs)).toBe(false);
+    counters.grant('extra');
+    expect(await takeExtra(() => false)).toBe(true);
   });
 });
 

@@ -1,0 +1,37 @@
+/** The small requests of the coordinator, within the limits that its tasks keep to as well. */
+
+import type { HttpClient, HttpResponse } from '../http/client.js';
+import type { Permits } from './permits.js';
+
+/** A request takes its permit before it is made, and gives it back when its answer was read or given up. */
+export function limitHttp(http: HttpClient, permits: Permits): HttpClient {
+  return {
+    async request(url, request, signal) {
+      const wanted = { host: new URL(url).host, memoryBytes: 0, isBrief: true };
+      const release = await permits.acquire(wanted, signal);
+      try {
+        return releasing(await http.request(url, request, signal), release);
+      } catch (error) {
+        release();
+        throw error;
+      }
+    },
+    close: () => http.close(),
+  };
+}
+
+function releasing(response: HttpResponse, release: () => void): HttpResponse {
+  return {
+    ...response,
+    body: endingWith(response.body, release),
+    discard: () => response.discard().finally(release),
+  };
+}
+
+async function* endingWith(body: AsyncIterable<Buffer>, release: () => void): AsyncGenerator<Buffer> {
+  try {
+    yield* body;
+  } finally {
+    release();
+  }
+}

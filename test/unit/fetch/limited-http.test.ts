@@ -1,0 +1,75 @@
+/** The coordinator's own requests take permits too, and give them back however they end. */
+
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { limitHttp } from '../../../src/fetch/limited-http.js';
+import { createPermits } from '../../../src/fetch/permits.js';
+import { startAciServer } from '../../support/servers/aci-server.js';
+import type { FaultPlan } from '../../support/servers/faults.js';
+import { startClient } from '../http/server.js';
+
+const NEVER = new AbortController().signal;
+
+async function setUp(faults: FaultPlan = []) {
+  const server = await startAciServer({ faults });
+  onTestFinished(() => server.close());
+  const url = server.putFile('/file', Buffer.alloc(200_000, 'x'));
+  const permits = createPermits({ connections: 1, connectionsPerHost: 1, memoryBytes: 0 });
+  const http = limitHttp(startClient(), permits);
+  return {
+    server,
+    ask: (to = url) => http.request(to, { stage: 'resolve' }, NEVER),
+    async isFree(): Promise<boolean> {
+      const taken = permits.acquire({ host: server.host, memoryBytes: 0 }, AbortSignal.timeout(50));
+      return taken.then(
+        (release) => {
+          release();
+          return true;
+        },
+        () => false,
+      );
+    },
+  };
+}
+
+describe('a request', () => {
+  it('holds its permit until the answer was read', async () => {
+    const { ask, isFree } = await setUp();
+    const { body } = await ask();
+    expect(await isFree()).toBe(false);
+    for await (const _ of body);
+    expect(await isFree()).toBe(true);
+  });
+
+  it('gives it back when the answer is not read, or not to its end', async () => {
+    const { ask, isFree } = await setUp();
+    await (await ask()).discard();
+    expect(await isFree()).toBe(true);
+    for await (const _ of (await ask()).body) break;
+    expect(await isFree()).toBe(true);
+  });
+
+  it('gives it back when there is none, or it breaks off', async () => {
+    const { ask, isFree } = await setUp([
+      { match: '/file', times: 1, fault: { kind: 'reset' } },
+      { match: '/file', times: 1, fault: { kind: 'drop', afterBytes: 1000 } },
+    ]);
+    await expect(ask()).rejects.toMatchObject({ code: 'ERR_NETWORK' });
+    expect(await isFree()).toBe(true);
+    const { body } = await ask();
+    const reading = (async () => {
+      for await (const _ of body);
+    })();
+    await expect(reading).rejects.toMatchObject({ code: 'ERR_NETWORK' });
+    expect(await isFree()).toBe(true);
+  });
+
+  it('waits for the one before it', async () => {
+    const { ask, server } = await setUp([{ match: '/file', fault: { kind: 'delay', delayMs: 50 } }]);
+    await Promise.all(
+      [1, 2, 3].map(async () => {
+        for await (const _ of (await ask()).body);
+      }),
+    );
+    expect(server.peakActive).toBe(1);
+  });
+});
