@@ -7,12 +7,12 @@ import { statusError } from '../src/http/errors.js';
 import { type CacheHeaders, cacheHeadersOf, conditionalHeaders } from '../src/http/freshness.js';
 import { takesUnauthenticated } from '../src/http/options.js';
 import { totalOf } from '../src/http/part-plan.js';
-import { checkPartial } from '../src/http/range.js';
+import { checkPartial, rangeEnd } from '../src/http/range.js';
 import { redactUrl } from '../src/http/redact.js';
 import { withRetry } from '../src/http/retry.js';
 import type { TaskHandler } from '../src/tasks/contract.js';
 import { blobCounters } from '../src/tasks/counters.js';
-import { fillFile, type OpenedSpan, type SpanRequest } from './fill-file.js';
+import { fillFile, type OpenedSpan, type SentSpan, type SpanRequest } from './fill-file.js';
 import { httpClient, retryOptions, whileHeld } from './http.js';
 import { openPartialFile, type PartialFacts } from './partial-file.js';
 import { doesRanges, noteRanges, rangeHeader } from './ranges.js';
@@ -20,6 +20,8 @@ import { taskConnections } from './task-connections.js';
 
 /** What the server has now is not what the bytes are of that are here. */
 class ContentChanged extends Error {}
+
+const ALL: SentSpan = { start: 0, end: undefined };
 
 /** Readers are told of so much at once. */
 const PUBLISH_BYTES = 512 * 1024;
@@ -68,28 +70,28 @@ export const downloadAci: TaskHandler<'downloadAci'> = async (input, context) =>
     const condition = isNew ? conditionalHeaders(validators) : { 'if-range': validator as string };
     const response = await ask({ ...(isNew ? {} : rangeHeader(span)), ...condition }, signal, span);
     try {
-      const start = isNew ? beginWith(response) : startOf(response, span);
+      const sent = isNew ? beginWith(response) : sentSpan(response, span);
       headers ??= cacheHeadersOf(response.headers);
       if (isUnchanged) await response.discard();
       else if (span.isFirst) tellOpened();
-      return { body: isUnchanged ? [] : response.body, start };
+      return { body: isUnchanged ? [] : response.body, ...sent };
     } catch (error) {
       await response.discard();
       throw error;
     }
   }
 
-  function beginWith(response: HttpResponse): number {
+  function beginWith(response: HttpResponse): SentSpan {
     isUnchanged = response.status === 304;
-    if (isUnchanged) return 0;
+    if (isUnchanged) return ALL;
     if (response.status !== 200) throw statusError(response, what, 'download');
     noteRanges(request.url, response, false);
     partial.begin({ ...factsOf(response.headers), isAuthenticated });
-    return 0;
+    return ALL;
   }
 
   /** A server that ignores ranges sends all of the same. */
-  function startOf(response: HttpResponse, { start, end, isFirst }: SpanRequest): number {
+  function sentSpan(response: HttpResponse, { start, end, isFirst }: SpanRequest): SentSpan {
     const facts = partial.facts();
     const { status } = response;
     const isOfOther = (status === 200 || status === 206) && !isSameContent(response, facts);
@@ -102,8 +104,8 @@ export const downloadAci: TaskHandler<'downloadAci'> = async (input, context) =>
       expectedTotal: facts?.totalBytes,
       what,
     };
-    if (checkPartial(answer) === 'append') return start;
-    if (isFirst) return 0;
+    if (checkPartial(answer) === 'append') return { start, end: rangeEnd(response.headers) };
+    if (isFirst) return ALL;
     throw noRanges();
   }
 

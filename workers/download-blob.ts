@@ -3,10 +3,10 @@
 import { FetchError } from '../src/errors.js';
 import type { HttpResponse } from '../src/http/client.js';
 import { statusError } from '../src/http/errors.js';
-import { checkPartial } from '../src/http/range.js';
+import { checkPartial, rangeEnd } from '../src/http/range.js';
 import { redactUrl } from '../src/http/redact.js';
 import type { BlobRequest, TaskContext } from '../src/tasks/contract.js';
-import { fillFile, type OpenedSpan, type SpanRequest } from './fill-file.js';
+import { fillFile, type OpenedSpan, type SentSpan, type SpanRequest } from './fill-file.js';
 import { httpClient, retryOptions, whileHeld } from './http.js';
 import type { PartialFile } from './partial-file.js';
 import { doesRanges, noteRanges, rangeHeader } from './ranges.js';
@@ -41,14 +41,14 @@ export async function downloadBlob(download: BlobDownload, context: TaskContext)
     const options = { headers, authorization, credential, whileHeld: whileHeld(span, connections) };
     const response = await client.request(url, { ...options, stage: 'download' }, signal);
     try {
-      return { body: response.body, start: startOf(response, span) };
+      return { body: response.body, ...sentSpan(response, span) };
     } catch (error) {
       await response.discard();
       throw error;
     }
   }
 
-  function startOf(response: HttpResponse, { start, end, isFirst }: SpanRequest): number {
+  function sentSpan(response: HttpResponse, { start, end, isFirst }: SpanRequest): SentSpan {
     const isRanged = start > 0 || end !== undefined;
     if (!isRanged && response.status !== 200) throw statusError(response, what, 'download');
     const answer = { ...response, requestedStart: start, requestedEnd: end, expectedTotal: sizeBytes, what };
@@ -58,11 +58,14 @@ export async function downloadBlob(download: BlobDownload, context: TaskContext)
     if (isWhole && !isFirst)
       throw new FetchError('ERR_HTTP_STATUS', `${what}: no ranges`, { stage: 'download' });
     const announced = response.headers['content-length'];
-    const expected = isWhole ? sizeBytes : (end ?? sizeBytes) - start;
+    const sent = isWhole
+      ? { start: 0, end: sizeBytes }
+      : { start, end: rangeEnd(response.headers) ?? sizeBytes };
+    const expected = sent.end - sent.start;
     if (announced !== undefined && Number(announced) !== expected) {
       throw wrongSize(`${announced} bytes where there must be ${expected}`);
     }
-    return isWhole ? 0 : start;
+    return sent;
   }
 
   const wrongSize = (problem: string): FetchError =>

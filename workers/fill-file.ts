@@ -23,11 +23,17 @@ export interface SpanRequest {
   readonly isFirst: boolean;
 }
 
-/** The answer to a request, which is of the content that the file is of. */
-export interface OpenedSpan {
-  readonly body: AsyncIterable<Buffer> | Iterable<Buffer>;
-  /** Where the body begins: earlier than asked for when the server does not do ranges. */
+/** What a body consists of. */
+export interface SentSpan {
+  /** Earlier than asked for when the server does not do ranges. */
   readonly start: number;
+  /** Earlier than asked for when the server limits ranges; undefined for as asked for, or all. */
+  readonly end: number | undefined;
+}
+
+/** The answer to a request, which is of the content that the file is of. */
+export interface OpenedSpan extends SentSpan {
+  readonly body: AsyncIterable<Buffer> | Iterable<Buffer>;
 }
 
 export interface Fill {
@@ -136,12 +142,16 @@ export async function fillFile(fill: Fill): Promise<number> {
     }
   }
 
-  async function receive(current: Running, askedEnd: number, { body, start }: OpenedSpan): Promise<void> {
+  async function receive(
+    current: Running,
+    askedEnd: number,
+    { body, start, end }: OpenedSpan,
+  ): Promise<void> {
     const totalBytes = fill.totalBytes() ?? Number.POSITIVE_INFINITY;
     const isWhole = start < current.start;
+    const announcedEnd = isWhole ? totalBytes : Math.min(askedEnd, totalBytes, end ?? totalBytes);
     // It may have been shortened while its answer was waited for.
-    current.end = isWhole ? totalBytes : Math.min(current.end, totalBytes);
-    const announcedEnd = isWhole ? totalBytes : Math.min(askedEnd, totalBytes);
+    current.end = isWhole ? totalBytes : Math.min(current.end, announcedEnd);
     let at = start;
     const batch = createBatch(file, (writtenTo) => {
       // Not before: what is neither in the file nor under way would be asked for again.

@@ -24,6 +24,12 @@ export function parseContentRange(value: string | undefined): ContentRange | und
   return { start, end, totalBytes };
 }
 
+/** The byte after the last one that an answer sends, as far as it says so. */
+export function rangeEnd(headers: Readonly<Record<string, string>>): number | undefined {
+  const range = parseContentRange(headers['content-range']);
+  return range && range.end + 1;
+}
+
 export interface PartialAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -39,10 +45,13 @@ export interface PartialAnswer {
   readonly stage?: Stage | undefined;
 }
 
+/** A server may send less than it was asked for (RFC 9110, 15.3.7), but not so little that there is no end of requests. */
+const MIN_PIECE_BYTES = 64 * 1024;
+
 /**
  * | status | Content-Range | |
  * |---|---|---|
- * | 206 | starts and ends where it was asked to, total and Content-Length agree | append |
+ * | 206 | starts where it was asked to, ends there or, after a fair piece, before; total and Content-Length agree | append |
  * | 206 | anything else, or none | ERR_HTTP_STATUS: the body is of no use |
  * | 200 | | restart: the server does not do ranges, the body is the whole |
  * | 416 | | restart: what is there is no prefix of what the server has; the body is an error page |
@@ -69,13 +78,11 @@ export function checkPartial(answer: PartialAnswer): 'append' | 'restart' {
   if (expectedTotal !== undefined && range.totalBytes !== undefined && range.totalBytes !== expectedTotal) {
     throw rangeError(what, stage, `of ${range.totalBytes} bytes where there must be ${expectedTotal}`);
   }
-  if (requestedEnd !== undefined && range.end !== requestedEnd - 1) {
-    throw rangeError(what, stage, `up to byte ${range.end} where ${requestedEnd - 1} was asked for`);
-  }
-  if (requestedEnd === undefined && range.totalBytes !== undefined && range.end !== range.totalBytes - 1) {
-    throw rangeError(what, stage, `up to byte ${range.end} where all the rest was asked for`);
-  }
   const lengthBytes = range.end - range.start + 1;
+  const wantedEnd = requestedEnd ?? range.totalBytes ?? range.end + 1;
+  if (range.end >= wantedEnd || (range.end + 1 < wantedEnd && lengthBytes < MIN_PIECE_BYTES)) {
+    throw rangeError(what, stage, `up to byte ${range.end} where ${wantedEnd - 1} was asked for`);
+  }
   const announced = headers['content-length'];
   if (announced !== undefined && Number(announced) !== lengthBytes) {
     throw rangeError(what, stage, `of ${lengthBytes} bytes and a Content-Length of another size`);

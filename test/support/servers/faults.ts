@@ -14,6 +14,8 @@ export type Fault =
   | { readonly kind: 'ignore-range' }
   /** A 206 whose `Content-Range` is one byte further than what was asked for; needs a `Range` as well. */
   | { readonly kind: 'wrong-range' }
+  /** A 206 with no more than so many bytes of what was asked for; needs a `Range` as well. */
+  | { readonly kind: 'short-range'; readonly mostBytes: number }
   /** A complete answer (its Content-Length agrees) that has only the first `afterBytes` bytes. */
   | { readonly kind: 'truncate'; readonly afterBytes: number }
   /** The byte at this offset of the whole content is inverted; answers without it do not count. */
@@ -88,7 +90,7 @@ function ruleFits(rule: FaultRule, request: FaultTarget): boolean {
 }
 
 function faultApplies(fault: Fault, request: FaultTarget): boolean {
-  if (fault.kind === 'ignore-range' || fault.kind === 'wrong-range') return request.range !== undefined;
+  if (['ignore-range', 'wrong-range', 'short-range'].includes(fault.kind)) return request.range !== undefined;
   if (fault.kind !== 'corrupt' || request.range === undefined) return true;
   const asked = /^bytes=(\d+)-(\d*)$/.exec(request.range);
   if (asked === null) return true;

@@ -209,6 +209,13 @@ function changeReply(reply: Reply, fault: Fault | undefined): Reply {
         ...reply,
         headers: { ...headers, 'content-range': shiftRange(headers['content-range'] ?? '') },
       };
+    case 'short-range': {
+      const start = rangeStart(headers);
+      const sent = body.subarray(0, fault.mostBytes);
+      const total = headers['content-range']?.split('/')[1];
+      const range = `bytes ${start}-${start + sent.length - 1}/${total}`;
+      return { ...reply, body: sent, headers: { ...headers, 'content-range': range } };
+    }
     case 'headers': {
       const changed = Object.entries({ ...headers, ...fault.headers }).filter(([, value]) => value !== '');
       return { ...reply, headers: Object.fromEntries(changed) };

@@ -27,6 +27,7 @@ it.each([
   [206, 'bytes 0-99/100', '100', 0, 100, 'append'],
   [200, undefined, '100', 50, 100, 'restart'],
   [416, 'bytes */40', undefined, 50, 100, 'restart'],
+  [206, 'bytes 50-65585/900000', '65536', 50, 900_000, 'append'],
 ] as const)('status %i, %s, length %s, from %i of %s: %s', (...row) => {
   const [status, range, length, requestedStart, expectedTotal, expected] = row;
   expect(checkPartial({ status, headers: headersOf(range, length), requestedStart, expectedTotal })).toBe(
@@ -41,6 +42,7 @@ it.each([
   [206, 'bytes 51-99/100', '49', 'ERR_HTTP_STATUS'],
   [206, 'bytes 50-99/101', '50', 'ERR_HTTP_STATUS'],
   [206, 'bytes 50-99/100', '49', 'ERR_HTTP_STATUS'],
+  [206, 'bytes 50-98/100', '49', 'ERR_HTTP_STATUS'],
   [204, undefined, undefined, 'ERR_HTTP_STATUS'],
   [304, undefined, undefined, 'ERR_HTTP_STATUS'],
   [404, undefined, undefined, 'ERR_NOT_FOUND'],

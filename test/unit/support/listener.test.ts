@@ -130,6 +130,16 @@ describe('a fault', () => {
     ]);
   });
 
+  it('sends less of a range', async () => {
+    await serve({ kind: 'short-range', mostBytes: 2 });
+    const answer = await get({ range: 'bytes=2-4' });
+    expect([answer.status, answer.body, answer.headers['content-range']]).toEqual([
+      206,
+      '23',
+      'bytes 2-3/10',
+    ]);
+  });
+
   it('replaces headers and takes them away', async () => {
     await serve({ kind: 'headers', headers: { etag: '"v2"', 'accept-ranges': '' } });
     const { headers } = await get();

@@ -1,6 +1,6 @@
 /** Downloading a layer, checking it and converting it, in one task. */
 
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -142,6 +142,18 @@ describe('fetchLayer', () => {
     leavePartial(setup.source.partialFile, LAYER.subarray(0, 100_000));
     expect(await setup.run()).toEqual({ downloadedBytes: LAYER.length, resumedBytes: 100_000 });
     expectConverted(setup);
+  });
+
+  it('takes what a server sends of the rest, piece by piece', async () => {
+    const bytes = Buffer.concat([LAYER, randomBytes(400_000)]);
+    const setup = await setUp(gzipSync(buildTar([{ path: 'f', data: bytes }])), [
+      { match: '/layer', times: 1, fault: { kind: 'drop', afterBytes: 100_000 } },
+      { match: '/layer', fault: { kind: 'short-range', mostBytes: 100_000 } },
+    ]);
+    const source = { ...setup.source, request: { ...setup.source.request, retries: 1 } };
+    await setup.run({ source });
+    expect(setup.server.requests.length).toBeGreaterThanOrEqual(4);
+    expect(blobCounters(setup.input.counters).state()).toBe('complete');
   });
 
   it('goes on after a connection that broke, and tells so', async () => {

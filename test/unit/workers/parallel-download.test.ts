@@ -241,6 +241,10 @@ describe('connections that were lent', () => {
 describe('a server that', () => {
   it.each<[string, FaultRule[]]>([
     ['breaks a part off', [{ match: '/', skip: 2, times: 2, fault: { kind: 'drop', afterBytes: MIB } }]],
+    [
+      'sends no more than a megabyte of a range',
+      [{ match: '/', fault: { kind: 'short-range', mostBytes: MIB } }],
+    ],
     ['sends another range than it was asked for', [{ match: '/', times: 2, fault: { kind: 'wrong-range' } }]],
     [
       'refuses further connections',
