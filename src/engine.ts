@@ -16,11 +16,11 @@ import { openNetwork } from './fetch/network.js';
 import { createReceived, outcomeOf, resultOf } from './fetch/outcome.js';
 import type { CompleteRequest, Session } from './fetch/session.js';
 import { remoteHost } from './fetch/source.js';
-import { freeBytes, withMinFree } from './fetch/space.js';
+import { freeBytes } from './fetch/space.js';
 import { completeId, findImage } from './fetch/stored.js';
 import { createUses } from './fetch/uses.js';
 import { createClock } from './http/clock.js';
-import { withDeadline } from './http/deadline.js';
+import { type Deadline, withDeadline } from './http/deadline.js';
 import { DEFAULT_RETRIES } from './http/retry.js';
 import { parseReference } from './reference/parse.js';
 import type { Lease } from './store/lease.js';
@@ -68,7 +68,10 @@ export interface EngineOptions extends TrustDirs {
   readonly limitRate?: number | undefined;
   /** An image that takes longer than this fails. Default: no limit. */
   readonly timeoutMs?: number | undefined;
-  /** Nothing is fetched that would leave less than this free where the store is, or does. Default 0. */
+  /**
+   * Nothing is written into the store that would leave less than this free there, or does; what it has is answered
+   * with all the same. Default 0.
+   */
   readonly minFreeBytes?: number | undefined;
   /** Receives every fact while the engine works. Default: none. */
   readonly onEvent?: EventSink | undefined;
@@ -136,7 +139,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   if (!Number.isSafeInteger(workers) || workers < 1) {
     throw new FetchError('ERR_USAGE', `workers: ${workers} is not a number from 1 up`, { stage: 'usage' });
   }
-  const jobs = options.jobs ?? DEFAULT_JOBS;
+  const { jobs = DEFAULT_JOBS, minFreeBytes = 0 } = options;
   const store = await openStore(options.storeDir);
   const closing = new AbortController();
   const uses = createUses();
@@ -178,7 +181,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       emit,
     };
     const base = { ...shared, retries: options.retries ?? DEFAULT_RETRIES };
-    return { ...base, layers: createLayerJobs(base) };
+    return { ...base, layers: createLayerJobs(base), minFreeBytes };
   }
 
   async function fetchOne(
@@ -216,22 +219,19 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     };
   }
 
-  /** Within the limits of time and space. */
+  function deadlineOf({ image: what }: FetchRequest, signal: AbortSignal | undefined): Deadline {
+    return { timeoutMs: options.timeoutMs, what, stage: 'download', signal: signalWith(signal) };
+  }
+
   function fetchWithin(
     request: FetchRequest,
     among: Among,
     signal: AbortSignal | undefined,
   ): Promise<FetchedImage> {
-    const { minFreeBytes = 0, timeoutMs } = options;
-    const bounds = { dir: options.storeDir, minFreeBytes, signal: signalWith(signal) };
     const fetching = uses.during(() =>
-      withMinFree(bounds, (roomy) => {
-        if (timeoutMs === undefined) return fetchOne(request, among, signalWith(roomy));
-        const deadline = { timeoutMs, what: request.image, stage: 'download', signal: roomy } as const;
-        return withDeadline(deadline, (timely, withoutClock) => {
-          const takeTurn: TakeTurn = (turn, own) => withoutClock(() => among.takeTurn(turn, own));
-          return fetchOne(request, { ...among, takeTurn }, signalWith(timely));
-        });
+      withDeadline(deadlineOf(request, signal), (timely, withoutClock) => {
+        const takeTurn: TakeTurn = (turn, own) => withoutClock(() => among.takeTurn(turn, own));
+        return fetchOne(request, { ...among, takeTurn }, signalWith(timely));
       }),
     );
     return fetching.catch((error: unknown) => {

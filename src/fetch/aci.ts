@@ -2,6 +2,7 @@
 
 import { rm } from 'node:fs/promises';
 import { FetchError } from '../errors.js';
+import type { EventSink } from '../events.js';
 import { cachedAnswerOf, isFresh, refresh } from '../http/freshness.js';
 import { removeIfFull } from '../store/files.js';
 import type { RemoteRecord } from '../store/records.js';
@@ -18,7 +19,7 @@ import {
   remembered,
   signedRecord,
 } from './aci-record.js';
-import { commitAci, runFetchAci } from './aci-task.js';
+import { type AciArrival, commitAci, runFetchAci } from './aci-task.js';
 import { admit } from './admission.js';
 import { inTurn } from './batch.js';
 import { partialPlace } from './partial-place.js';
@@ -31,6 +32,7 @@ import {
   signatureUrlOf,
 } from './signature-file.js';
 import { remoteHost, sourceOf, urlKey } from './source.js';
+import { type ClaimRoom, roomOf, withMinFree } from './space.js';
 
 /** Where an ACI is, and what it must be. */
 export interface AciOrigin extends Asked {
@@ -65,7 +67,9 @@ export async function fetchFile(
   const hashes = await hashesFor(signature);
   const input = { source: { kind: 'file', path }, hashes } as const;
   const arrival = await inTurn(request.takeTurn, { host: '' }, signal, () =>
-    runFetchAci(session, { image, source }, input, signal),
+    withMinFree(roomOf(session, signal), (roomy, claim) =>
+      runInRoom(session, claim, (told) => runFetchAci(told, { image, source }, input, roomy)),
+    ),
   );
   if (arrival.output.status === 'unchanged') throw new Error('a file cannot be unchanged');
   tellSignature(session, image, place, signature);
@@ -118,13 +122,15 @@ async function fetchLocked(
   try {
     const partialFile = await partialPlace(session, key, request.noStore);
     const current = await remembered(session, reference, request);
-    const downloading = { ...origin, partialFile, ...current };
-    try {
-      return await download(session, downloading, request, signal);
-    } catch (error) {
-      await removeIfFull(partialFile, error);
-      throw error;
-    }
+    return await withMinFree(roomOf(session, signal), async (roomy, claim) => {
+      const downloading = { ...origin, partialFile, claim, ...current };
+      try {
+        return await download(session, downloading, request, roomy);
+      } catch (error) {
+        await removeIfFull(partialFile, error);
+        throw error;
+      }
+    });
   } finally {
     await lock.release();
   }
@@ -137,6 +143,7 @@ interface Keyed extends AciOrigin {
 
 interface Downloading extends Keyed, Remembered {
   readonly partialFile: string;
+  readonly claim: ClaimRoom;
   /** What was learned of it before, so that a server cannot defer it again. Default: it is asked for. */
   readonly signatureFile?: SignatureFile | undefined;
 }
@@ -148,7 +155,7 @@ async function download(
   signal: AbortSignal,
 ): Promise<Found> {
   const { store } = session;
-  const { image, url, key, source, partialFile, known, remote } = downloading;
+  const { image, url, key, source, partialFile, claim, known, remote } = downloading;
   const early =
     downloading.signatureFile ?? (await readUnlessInsecure(session, downloading.signature, signal));
   await refuseEarly(session, downloading, early, request);
@@ -162,7 +169,11 @@ async function download(
     },
     hashes: await hashesFor(early),
   } as const;
-  const { output, aciFile } = await runFetchAci(session, { image, source }, input, signal);
+  // What the store has may be unchanged, and then nothing is written.
+  if (known === undefined) await claim(0);
+  const { output, aciFile } = await runInRoom(session, claim, (told) =>
+    runFetchAci(told, { image, source }, input, signal),
+  );
   try {
     const now = Date.now();
     const { isAuthenticated } = output;
@@ -198,6 +209,31 @@ async function download(
     return found;
   } finally {
     await rm(aciFile, { force: true });
+  }
+}
+
+/** Claims the room when the download begins: only then it is known that, and mostly how much, there is to write. */
+async function runInRoom(
+  session: Session,
+  claim: ClaimRoom,
+  run: (session: Session) => Promise<AciArrival>,
+): Promise<AciArrival> {
+  let claimed: Promise<void> = Promise.resolve();
+  const emit: EventSink = (event) => {
+    if (event.event === 'blob.started') {
+      claimed = claim((event.sizeBytes ?? event.resumedBytes) - event.resumedBytes);
+      // Its failure aborts the download too.
+      claimed.catch(() => undefined);
+    }
+    session.emit(event);
+  };
+  const arrival = await run({ ...session, emit });
+  try {
+    await claimed;
+    return arrival;
+  } catch (error) {
+    await rm(arrival.aciFile, { force: true });
+    throw error;
   }
 }
 

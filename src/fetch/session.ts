@@ -41,6 +41,8 @@ export interface SessionBase {
 
 export interface Session extends SessionBase {
   readonly layers: LayerJobs;
+  /** What is left free on the disk of the store. 0: nobody looks. */
+  readonly minFreeBytes: number;
 }
 
 /** Where a layer can be had. */

@@ -1,7 +1,9 @@
 /** Room on the disk of the store: what is left free for others. */
 
+import { setMaxListeners } from 'node:events';
 import { statfs } from 'node:fs/promises';
-import { FetchError, storageError } from '../errors.js';
+import { FetchError, storageError, throwIfAborted } from '../errors.js';
+import type { Session } from './session.js';
 
 const LOOK_MS = 500;
 
@@ -20,24 +22,42 @@ export interface MinFree {
   readonly signal: AbortSignal;
 }
 
+/** Of a fetch into the store. */
+export function roomOf({ store, minFreeBytes }: Session, signal: AbortSignal): MinFree {
+  return { dir: store.layout.root, minFreeBytes, signal };
+}
+
 /**
- * Runs with a signal that is also aborted when less is free: that is ERR_NO_SPACE. Nothing is run where it is so from
- * the beginning.
+ * To be called before something is written, with how many bytes that will be at least. Rejects where there is no room
+ * for them; from then on the room is watched.
+ */
+export type ClaimRoom = (sizeBytes: number) => Promise<void>;
+
+/**
+ * Runs with a signal that is also aborted when less would be free: that is ERR_NO_SPACE. Nobody looks before the first
+ * claim: what the store has needs no room.
  */
 export async function withMinFree<T>(
   { dir, minFreeBytes, signal }: MinFree,
-  run: (signal: AbortSignal) => Promise<T>,
+  run: (signal: AbortSignal, claim: ClaimRoom) => Promise<T>,
 ): Promise<T> {
-  if (minFreeBytes === 0) return run(signal);
+  if (minFreeBytes === 0) return run(signal, async () => {});
   const full = new AbortController();
-  const look = async (): Promise<void> => {
-    if ((await freeBytes(dir)) < minFreeBytes) full.abort();
+  const either = AbortSignal.any([signal, full.signal]);
+  // Every layer and every task of an image listens; that is no leak.
+  setMaxListeners(0, either);
+  let timer: NodeJS.Timeout | undefined;
+  const look = async (neededBytes: number): Promise<void> => {
+    if ((await freeBytes(dir)) < minFreeBytes + neededBytes) full.abort();
   };
-  await look();
-  if (full.signal.aborted) throw tooLittle(dir, minFreeBytes);
-  const timer = setInterval(() => void look().catch(() => undefined), LOOK_MS);
+  const claim: ClaimRoom = async (sizeBytes) => {
+    timer ??= setInterval(() => void look(0).catch(() => undefined), LOOK_MS);
+    await look(sizeBytes);
+    // Not yet as ERR_NO_SPACE, for which what was downloaded so far would be thrown away.
+    throwIfAborted(full.signal);
+  };
   try {
-    return await run(AbortSignal.any([signal, full.signal]));
+    return await run(either, claim);
   } catch (error) {
     throw full.signal.aborted && !signal.aborted ? tooLittle(dir, minFreeBytes, error) : error;
   } finally {

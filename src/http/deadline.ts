@@ -4,7 +4,8 @@ import { FetchError, type Stage } from '../errors.js';
 import { type Clock, createClock } from './clock.js';
 
 export interface Deadline {
-  readonly timeoutMs: number;
+  /** Undefined: no bound. */
+  readonly timeoutMs: number | undefined;
   /** For the message: `the discovery page …` */
   readonly what: string;
   readonly stage: Stage;
@@ -17,11 +18,11 @@ export async function withDeadline<T>(
   run: (signal: AbortSignal, withoutClock: Clock['without']) => Promise<T>,
 ): Promise<T> {
   const over = new AbortController();
-  const clock = createClock({ timeoutMs, onEnd: () => over.abort() });
+  const clock = createClock(timeoutMs === undefined ? undefined : { timeoutMs, onEnd: () => over.abort() });
   try {
     return await run(AbortSignal.any([signal, over.signal]), clock.without);
   } catch (cause) {
-    if (signal.aborted || !over.signal.aborted) throw cause;
+    if (timeoutMs === undefined || signal.aborted || !over.signal.aborted) throw cause;
     throw new FetchError('ERR_NETWORK', `${what} did not come within ${timeoutMs / 1000} s`, {
       stage,
       cause,

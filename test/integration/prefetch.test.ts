@@ -192,6 +192,41 @@ describe('an image that fails', () => {
   });
 });
 
+describe('--min-free', () => {
+  it('keeps nothing from what the store has, and refuses the rest before it is asked for', async () => {
+    const dir = tempDir();
+    const url = `${server.url}/app.aci`;
+    expect((await prefetch([docker(0), url], { dir })).code).toBe(0);
+    registry.requests.length = 0;
+    const images = [docker(0), url, docker(1), `${server.url}/other.aci`];
+    server.putAci('/other.aci', ACI);
+    const { stdout } = await prefetch(['--min-free=900T', ...images], { dir });
+    const ends = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split('\t'));
+    expect(ends.map(([status, , image]) => [image, status]).sort()).toEqual(
+      images.map((image, at) => [image, at < 2 ? 'cached' : 'failed']).sort(),
+    );
+    expect([...layerRequests().keys()]).toEqual([]);
+    expect(server.requestsTo('/other.aci')).toEqual([]);
+    // All layers are there, only how they make an image is to be written.
+    registry.push('team/again', '1', buildDockerImage({ layers: [BASE], config: { Cmd: ['/other'] } }));
+    const again = `docker://${registry.host}/team/again:1`;
+    expect(statuses(await prefetch(['--min-free=900T', again], { dir }))[0]).toBe('fetched');
+  });
+
+  it('refuses an ACI that has changed when it comes', async () => {
+    const dir = tempDir();
+    const url = `${server.url}/changing.aci`;
+    server.putAci('/changing.aci', ACI);
+    expect((await prefetch([url], { dir })).code).toBe(0);
+    server.putAci('/changing.aci', buildAci({ name: 'example.test/app', entries: file('y', 200_000) }));
+    const { code, stderr } = await prefetch(['--min-free=900T', url], { dir });
+    expect([code, stderr]).toEqual([8, expect.stringContaining('would be free')]);
+  });
+});
+
 describe('--dry-run', () => {
   it('tells what would be downloaded, and downloads nothing', async () => {
     const dir = tempDir();
