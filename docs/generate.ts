@@ -35,7 +35,7 @@ Exit codes beside these:
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 9 | some images of several failed; the reason of each is on stderr |
+| 9 | some images of several failed; the reason of each is on stderr (\`aci prefetch\` ends with 8 when one failed for \`ERR_NO_SPACE\`) |
 | 141 | nobody reads stdout any more |
 | 143 | ended by SIGTERM |
 

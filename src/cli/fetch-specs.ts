@@ -96,7 +96,7 @@ export const PREFETCH = {
     'objects with "image", "signature" and "platform". All lists are checked before anything is fetched, and an ' +
     'image that is there twice is fetched once. A line is printed for each image when it is done: what became of ' +
     'it, its ID, and the image. What images share is downloaded once. Images that fail do not stop the others; ' +
-    'the exit code is then 9, and the same command again fetches what is missing.',
+    'the exit code is then 9, or 8 when the disk is full, and the same command again fetches what is missing.',
   options: [
     {
       key: 'file',

@@ -1,6 +1,6 @@
 /** What became of images, as stdout and the exit code tell it. */
 
-import { ERROR_CODES, type FetchOutcome, type ImageId } from '../index.js';
+import { ERROR_CODES, type FetchOutcome, type ImageId, type PlannedImage } from '../index.js';
 import { oneLine, printable, redact } from './text.js';
 
 /** Exit code when some images of several failed. */
@@ -20,7 +20,15 @@ export function exitCodeOfAll(codes: readonly number[]): number {
   return codes.length === 1 ? (codes[0] ?? 0) : EXIT_SOME_FAILED;
 }
 
-export function exitCodeOfOutcome(outcome: FetchOutcome): number {
+/** Of a list: as {@link exitCodeOfAll}, but a full disk is told of whatever else failed, for it is not the images' fault. */
+export function exitCodeOfList(outcomes: readonly (FetchOutcome | PlannedImage)[]): number {
+  const isFull = outcomes.some(
+    (outcome) => outcome.status === 'failed' && outcome.error.code === 'ERR_NO_SPACE',
+  );
+  return isFull ? ERROR_CODES.ERR_NO_SPACE.exitCode : exitCodeOfAll(outcomes.map(exitCodeOfOutcome));
+}
+
+export function exitCodeOfOutcome(outcome: FetchOutcome | PlannedImage): number {
   return outcome.status === 'failed' ? ERROR_CODES[outcome.error.code].exitCode : 0;
 }
 

@@ -200,7 +200,8 @@ describe('--min-free', () => {
     registry.requests.length = 0;
     const images = [docker(0), url, docker(1), `${server.url}/other.aci`];
     server.putAci('/other.aci', ACI);
-    const { stdout } = await prefetch(['--min-free=900T', ...images], { dir });
+    const { stdout, code } = await prefetch(['--min-free=900T', ...images], { dir });
+    expect(code).toBe(8);
     const ends = stdout
       .trimEnd()
       .split('\n')

@@ -33,7 +33,7 @@ import { AciCommand, withEngine } from '../command.js';
 import { fetchRequests } from '../fetch-requests.js';
 import { PREFETCH } from '../fetch-specs.js';
 import { formatBytes } from '../format.js';
-import { exitCodeOfAll, exitCodeOfOutcome, outcomeRecord, shownId } from '../outcome.js';
+import { exitCodeOfList, outcomeRecord, shownId } from '../outcome.js';
 import { abortedError, renderError, usageError } from '../render-error.js';
 import { createReporter } from '../reporter/create.js';
 import type { Reporter } from '../reporter/reporter.js';
@@ -147,7 +147,7 @@ export class PrefetchCommand extends AciCommand {
       this.#tellSummary(settings, reporter, summarize(), done);
     }
     if (signal.aborted) throw abortedError(signal.reason);
-    return exitCodeOfAll(done.map(exitCodeOfOutcome));
+    return exitCodeOfList(done);
   }
 
   #tellSummary(
@@ -201,7 +201,7 @@ export class PrefetchCommand extends AciCommand {
     if (totals.downloadBytes > free) {
       throw new FetchError('ERR_NO_SPACE', 'the images do not fit the disk', { stage: 'store' });
     }
-    return exitCodeOfAll(plans.map((plan) => (plan.status === 'failed' ? exitCodeOfOutcome(plan) : 0)));
+    return exitCodeOfList(plans);
   }
 }
 

@@ -1,9 +1,16 @@
 /** Results on stdout and in the exit code. */
 
 import { describe, expect, test } from 'vitest';
-import { exitCodeOfAll, orderedLines, outcomeRecord, shownId } from '../../../src/cli/outcome.js';
-import { FetchError } from '../../../src/errors.js';
+import {
+  exitCodeOfAll,
+  exitCodeOfList,
+  orderedLines,
+  outcomeRecord,
+  shownId,
+} from '../../../src/cli/outcome.js';
+import { type ErrorCode, FetchError } from '../../../src/errors.js';
 import { parseImageId } from '../../../src/reference/digest.js';
+import type { FetchOutcome, PlannedImage } from '../../../src/types.js';
 
 const ID = parseImageId(`sha512-${'0123456789abcdef'.repeat(8)}`);
 
@@ -20,6 +27,23 @@ test.each([
   [[3, 3], 9],
 ])('exit codes %j of images make %d', (codes, code) => {
   expect(exitCodeOfAll(codes)).toBe(code);
+});
+
+const failed = (code: ErrorCode): FetchOutcome => {
+  const cause = new FetchError(code, 'no', { stage: 'store' });
+  const error = { code, stage: cause.stage, message: 'no' };
+  return { image: 'a', status: 'failed', downloadedBytes: 0, durationMs: 1, error, cause };
+};
+const planned: PlannedImage = { image: 'b', status: 'planned', blobs: [] };
+
+test.each<[title: string, outcomes: readonly (FetchOutcome | PlannedImage)[], code: number]>([
+  ['of no failure', [planned, planned], 0],
+  ['of a single image', [failed('ERR_NOT_FOUND')], 3],
+  ['of other failures', [failed('ERR_NOT_FOUND'), planned], 9],
+  ['with a full disk', [failed('ERR_NOT_FOUND'), failed('ERR_NO_SPACE'), failed('ERR_ABORTED')], 8],
+  ['with another fault of the disk', [failed('ERR_PERMISSION'), planned], 9],
+])('the exit code of a list %s', (_, outcomes, code) => {
+  expect(exitCodeOfList(outcomes)).toBe(code);
 });
 
 test('lines come out in the order of their places, each as early as possible', () => {
