@@ -250,11 +250,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   }
 
   async function planOne(request: FetchRequest, signal: AbortSignal | undefined): Promise<PlannedImage> {
-    const reference = parseReference(request.image, process.cwd());
+    const { image } = request;
+    const reference = parseReference(image, process.cwd());
     session ??= openSession();
-    const { planImage } = await import('./fetch/plan.js');
-    const blobs = await planImage(await session, reference, completed(request, atOnce), signalWith(signal));
-    return { image: request.image, status: 'planned', blobs };
+    const [opened, { planImage }] = [await session, await import('./fetch/plan.js')];
+    const plan = await withDeadline(deadlineOf(request, signal), (timely) =>
+      planImage(opened, reference, completed(request, atOnce), timely),
+    );
+    return { image, status: 'planned', ...plan };
   }
 
   async function imageOf(id: ImageId): Promise<ImageFacts> {

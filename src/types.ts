@@ -198,13 +198,17 @@ export interface ImageFailure {
 export interface PlannedImage {
   readonly image: string;
   readonly status: 'planned';
-  /** What it needs and the store does not have as an image; empty where nothing would be downloaded. */
+  /** What the store would answer with; absent for what would be fetched. */
+  readonly cached?: Pick<FetchedImage, 'id' | 'sizeBytes'> | undefined;
+  /** What it needs and the store does not have as an image, each once; empty where nothing would be downloaded. */
   readonly blobs: readonly PlannedBlob[];
 }
 
 export interface PlannedBlob {
-  /** The digest of a layer; for an ACI where it comes from. */
+  /** The digest of a layer; for an ACI where it comes from, without secrets. */
   readonly blob: string;
+  /** Tells blobs apart, for two URLs may differ only in what `blob` leaves out. */
+  readonly key: string;
   /** Undefined when the server does not tell. */
   readonly sizeBytes: number | undefined;
   /** How much of it is there already. */

@@ -56,15 +56,23 @@ export function summaryLine(summary: BatchSummary): string {
 }
 
 export function countOf(images: number): string {
-  return `${images} ${images === 1 ? 'image' : 'images'}`;
+  return plural(images, 'image');
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 export interface PlanTotals {
-  /** Each blob once. */
+  /** What the store would answer with. */
+  readonly cachedImages: number;
+  /** Of their ACIs, uncompressed; each image once. */
+  readonly cachedBytes: number;
+  /** Of the others, each blob once. */
   readonly downloadBytes: number;
   /** What it would be if nothing were shared. */
   readonly unsharedBytes: number;
-  /** Each blob once. */
+  /** Of the blobs of the others, each once: what need not be downloaded. */
   readonly storedBytes: number;
   /** Blobs whose size no server tells. */
   readonly unknownBlobs: number;
@@ -80,12 +88,27 @@ export function downloadBytesOf({ blobs }: PlannedImage): number {
 }
 
 export function planTotals(images: readonly PlannedImage[]): PlanTotals {
-  const unique = new Map(images.flatMap(({ blobs }) => blobs.map((blob) => [blob.blob, blob] as const)));
+  const unique = new Map(images.flatMap(({ blobs }) => blobs.map((blob) => [blob.key, blob] as const)));
   const blobs = [...unique.values()];
+  const cached = images.flatMap((image) => image.cached ?? []);
+  const sizes = new Map(cached.map(({ id, sizeBytes }) => [id, sizeBytes]));
   return {
+    cachedImages: cached.length,
+    cachedBytes: [...sizes.values()].reduce((sum, sizeBytes) => sum + sizeBytes, 0),
     downloadBytes: blobs.reduce((sum, blob) => sum + missingBytes(blob), 0),
     unsharedBytes: images.reduce((sum, image) => sum + downloadBytesOf(image), 0),
     storedBytes: blobs.reduce((sum, { storedBytes }) => sum + storedBytes, 0),
     unknownBlobs: blobs.filter(({ sizeBytes }) => sizeBytes === undefined).length,
   };
+}
+
+/** `7 images: 2 cached (12 MB); 2 MB to download (6.5 MB without sharing), 900 KB there already; 5 GB may be written` */
+export function planTotalsLine(images: number, totals: PlanTotals, freeBytes: number): string {
+  const { cachedImages, cachedBytes, downloadBytes, unsharedBytes, storedBytes, unknownBlobs } = totals;
+  const cached = cachedImages === 0 ? '' : `${cachedImages} cached (${formatBytes(cachedBytes)}); `;
+  const unknown = unknownBlobs === 0 ? '' : ` and ${plural(unknownBlobs, 'blob')} of unknown size`;
+  const unshared = unsharedBytes === downloadBytes ? '' : ` (${formatBytes(unsharedBytes)} without sharing)`;
+  const stored = storedBytes === 0 ? '' : `, ${formatBytes(storedBytes)} there already`;
+  const download = `${formatBytes(downloadBytes)}${unknown} to download${unshared}${stored}`;
+  return `${countOf(images)}: ${cached}${download}; ${formatBytes(freeBytes)} may be written`;
 }

@@ -94,13 +94,8 @@ export async function fetchRemoteAci(
   const reference = { kind: 'url', image, url } as const;
   const key = urlKey(reference);
   const source = sourceOf(reference);
-  const { remote, known } = await remembered(session, reference, request);
-  const mayAnswer = request.pullPolicy !== 'update' || (remote?.cached && isFresh(remote.cached, Date.now()));
-  if (known !== undefined && mayAnswer) {
-    const found = await foundIfAdmitted(session, origin, known, request, signal);
-    if (found !== undefined) return found;
-  }
-  if (request.pullPolicy === 'never') throw notInStore(source, known);
+  const found = await foundAtUrl(session, origin, request, signal);
+  if (found !== undefined) return found;
   tellStart(session, image, source);
   session.runner.warmUp();
   const turn = { host: remoteHost(reference) };
@@ -134,6 +129,28 @@ async function fetchLocked(
   } finally {
     await lock.release();
   }
+}
+
+/**
+ * In the store, where it may answer without the server.
+ * @throws FetchError where it has to and cannot: ERR_NOT_IN_STORE, ERR_SIGNATURE_*
+ */
+export async function foundAtUrl(
+  session: Session,
+  asked: Asked & Pick<AciOrigin, 'url'>,
+  request: CompleteRequest,
+  signal: AbortSignal,
+): Promise<Found | undefined> {
+  const { image, url } = asked;
+  const reference = { kind: 'url', image, url } as const;
+  const { remote, known } = await remembered(session, reference, request);
+  const mayAnswer = request.pullPolicy !== 'update' || (remote?.cached && isFresh(remote.cached, Date.now()));
+  if (known !== undefined && mayAnswer) {
+    const found = await foundIfAdmitted(session, asked, known, request, signal);
+    if (found !== undefined) return found;
+  }
+  if (request.pullPolicy === 'never') throw notInStore(sourceOf(reference), known);
+  return undefined;
 }
 
 interface Keyed extends AciOrigin {

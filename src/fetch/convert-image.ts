@@ -3,8 +3,7 @@
 import { MAX_ACI_MANIFEST_BYTES } from '../aci/inspect.js';
 import { labelsOf } from '../aci/manifest.js';
 import { stringifyAciManifest } from '../aci/manifest-json.js';
-import { aciNameOf } from '../convert/appc-names.js';
-import { convertDockerConfig, readDockerConfigFacts, versionOf } from '../convert/docker-config.js';
+import { convertDockerConfig, readDockerConfigFacts } from '../convert/docker-config.js';
 import { FetchError } from '../errors.js';
 import { formatPlatform } from '../reference/platform.js';
 import { hostPlatform } from '../registry/platform.js';
@@ -21,6 +20,7 @@ import type {
 } from '../types.js';
 import { type Assembled, assembleImage } from './assemble-image.js';
 import { inTurn } from './batch.js';
+import { readConverted, storeAnswers, unchangedImage } from './converted.js';
 import { neededLayers } from './needed-layers.js';
 import type { CompleteRequest, Found, LayerOrigin, Session } from './session.js';
 import { convertedKey, remoteHost, sourceOf } from './source.js';
@@ -62,20 +62,11 @@ export async function convertImage<Image extends ResolvedImage>(
   const platform = request.platform ?? hostPlatform();
   const key = convertedKey(reference, platform);
   const converting: Converting = { image, source: sourceOf(reference), key, platform, request };
-  if (request.requireSignature) {
-    throw new FetchError('ERR_SIGNATURE_REQUIRED', 'docker images have no signature that could be verified', {
-      stage: 'verify',
-    });
-  }
-  const remote = request.noStore ? undefined : await store.readRemote(key);
-  const known = remote === undefined ? undefined : await store.readWholeImage(remote.id);
-  if (known !== undefined && request.pullPolicy !== 'update') return foundInStore(store, known);
-  if (request.pullPolicy === 'never') {
-    throw new FetchError('ERR_NOT_IN_STORE', `${image}: not in the store`, { stage: 'store' });
-  }
-  if (!insecure.image) {
-    throw dockerUnsigned();
-  }
+  const converted = await readConverted(store, key, request);
+  const { remote, known } = converted;
+  const facts = { image, isKnown: known !== undefined, insecureImage: insecure.image };
+  const isAnswered = storeAnswers({ ...request, ...facts });
+  if (isAnswered && known !== undefined) return foundInStore(store, known);
   emit({ event: 'image.started', image, source: converting.source });
   emit({
     event: 'image.warning',
@@ -88,10 +79,10 @@ export async function convertImage<Image extends ResolvedImage>(
   const source = await open();
   const resolved = await source.resolve(platform, signal);
   const naming = source.namingOf(resolved);
-  const isSame = remote?.manifestDigest === resolved.digest && remote.originalName === naming.originalName;
-  if (known !== undefined && isSame && isNamed(known, naming)) {
+  const unchanged = unchangedImage(converted, resolved, naming);
+  if (remote !== undefined && unchanged !== undefined) {
     await store.writeRemote(key, { ...remote, checkedAt: new Date().toISOString() }, session.lease);
-    return foundInStore(store, known);
+    return foundInStore(store, unchanged);
   }
   const blobs = resolved.layers.map(({ digest: blob, sizeBytes }) => ({ blob, sizeBytes }));
   emit({ event: 'image.resolved', image, blobs });
@@ -151,20 +142,6 @@ async function fetchResolved<Image extends ResolvedImage>(
   const configBytes = 'bytes' in resolved.config ? 0 : config.length;
   const downloadedBytes = assembled.downloadedBytes + configBytes;
   return { status: 'fetched', ...found, verified: false, signers: [], downloadedBytes };
-}
-
-/** What a fetch of a Docker image ends with where signatures are to be checked. */
-export function dockerUnsigned(): FetchError {
-  return new FetchError(
-    'ERR_SIGNATURE_REQUIRED',
-    'signature verification for docker images is not supported (try --insecure-options=image)',
-    { stage: 'verify' },
-  );
-}
-
-/** Whether the image is called so: an archive may get another name without getting another image. */
-function isNamed({ name, labels }: ImageRecord, naming: ImageNaming): boolean {
-  return name === aciNameOf(naming) && labels['version'] === versionOf(naming);
 }
 
 /** What the config says must fit what was asked for and what the manifest lists. */

@@ -12,11 +12,7 @@ export async function fetchImage(
   request: CompleteRequest,
   signal: AbortSignal,
 ): Promise<Found> {
-  if (request.signature !== undefined && !isAci(reference)) {
-    throw new FetchError('ERR_USAGE', `${reference.image}: only ACIs have detached signatures`, {
-      stage: 'usage',
-    });
-  }
+  refuseSignature(reference, request);
   switch (reference.kind) {
     case 'docker':
       return (await import('./docker.js')).fetchDocker(session, reference, request, signal);
@@ -35,8 +31,16 @@ export async function fetchImage(
   }
 }
 
+/** @throws FetchError ERR_USAGE for a signature of what has none of its own */
+export function refuseSignature(reference: ImageReference, { signature }: CompleteRequest): void {
+  if (signature === undefined || isAci(reference)) return;
+  throw new FetchError('ERR_USAGE', `${reference.image}: only ACIs have detached signatures`, {
+    stage: 'usage',
+  });
+}
+
 /** The digits of an ID vouch for the content; only who demands a signature has it checked. */
-async function fetchById(
+export async function fetchById(
   session: Session,
   reference: IdReference,
   request: CompleteRequest,

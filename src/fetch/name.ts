@@ -1,7 +1,7 @@
 /** Fetches an image by its name: from the store, or from where meta discovery says that it is. */
 
 import { appcPlatformOf } from '../convert/appc-names.js';
-import { discoverImage } from '../discovery/discover.js';
+import { discoverImage, type Endpoint } from '../discovery/discover.js';
 import { ERROR_CODES, FetchError, isFetchError } from '../errors.js';
 import { hostPlatform } from '../registry/platform.js';
 import { isPrefix, keysFor } from '../trust/keystore.js';
@@ -21,38 +21,52 @@ export async function fetchByName(
   signal: AbortSignal,
 ): Promise<Found> {
   const { image, name, labels } = reference;
-  const expected: Expected = { name, labels, defaults: platformLabels(request.platform) };
-  const found = await foundByName(session, { image, expected }, request, signal);
+  const expected = expectedOf(reference, request);
+  const found = await foundByName(session, reference, request, signal);
   if (found !== undefined) return found;
-  if (request.pullPolicy === 'never') return notInStore(session, reference);
-
   session.emit({ event: 'image.searching', image });
-  const { endpoints } = await discoverImage(
-    session.http,
-    { name, labels },
-    {
-      insecureHttp: session.insecure.http,
-      defaultLabels: expected.defaults,
-      retries: session.retries,
-      onRetry: retryTeller(session, image),
-    },
-    signal,
-  );
+  const endpoints = await endpointsOf(session, reference, request, signal);
   if (await wantsKeys(session, name)) await trustDiscoveredKeys(session, { image, name }, signal);
   const latest = labels['version'] === undefined;
-  let failure: unknown;
-  for (const { aciUrl, signatureUrl } of endpoints) {
+  return ofFirstEndpoint(endpoints, ({ aciUrl: url, signatureUrl }) => {
     const signature =
       request.signature === undefined
         ? ({ kind: 'url', url: signatureUrl } as const)
         : ({ kind: 'file', path: request.signature, isOptional: false } as const);
+    return fetchRemoteAci(session, { image, url, signature, expected, latest }, request, signal);
+  });
+}
+
+export function expectedOf({ name, labels }: NameReference, { platform }: CompleteRequest): Expected {
+  return { name, labels, defaults: platformLabels(platform) };
+}
+
+/** What meta discovery has for the name, at least one, to be tried in their order. */
+export async function endpointsOf(
+  session: Session,
+  reference: NameReference,
+  request: CompleteRequest,
+  signal: AbortSignal,
+): Promise<readonly Endpoint[]> {
+  const { image, name, labels } = reference;
+  const options = {
+    insecureHttp: session.insecure.http,
+    defaultLabels: platformLabels(request.platform),
+    retries: session.retries,
+    onRetry: retryTeller(session, image),
+  };
+  return (await discoverImage(session.http, { name, labels }, options, signal)).endpoints;
+}
+
+/** What `run` makes of the first endpoint that is as it should be. @throws what the first one failed with */
+export async function ofFirstEndpoint<T>(
+  endpoints: readonly Endpoint[],
+  run: (endpoint: Endpoint) => Promise<T>,
+): Promise<T> {
+  let failure: unknown;
+  for (const endpoint of endpoints) {
     try {
-      return await fetchRemoteAci(
-        session,
-        { image, url: aciUrl, signature, expected, latest },
-        request,
-        signal,
-      );
+      return await run(endpoint);
     } catch (error) {
       // The first endpoint is what the publisher means; the others stand in for it.
       failure ??= error;
@@ -62,23 +76,25 @@ export async function fetchByName(
   throw failure;
 }
 
-/** The newest import of the store that fits, if the policy lets it answer. */
+/** The newest import of the store that fits, if the policy lets it answer. @throws FetchError where it has to and cannot */
 export async function foundByName(
   session: Session,
-  { image, expected }: { readonly image: string; readonly expected: Expected },
+  reference: NameReference,
   request: CompleteRequest,
   signal: AbortSignal,
 ): Promise<Found | undefined> {
-  if (request.noStore || request.pullPolicy === 'update') return undefined;
+  if (request.pullPolicy === 'update') return undefined;
   const { store } = session;
-  for (const named of await store.imagesNamed(expected.name)) {
+  const { image } = reference;
+  const expected = expectedOf(reference, request);
+  for (const named of request.noStore ? [] : await store.imagesNamed(expected.name)) {
     if (mismatchOf(expected, named) !== undefined) continue;
     const known = await store.readWholeImage(named.id);
     if (known === undefined) continue;
     const found = await foundIfAdmitted(session, { image, expected }, known, request, signal);
     if (found !== undefined) return found;
   }
-  return undefined;
+  return request.pullPolicy === 'never' ? notInStore(session, reference) : undefined;
 }
 
 async function notInStore({ store }: Session, reference: NameReference): Promise<never> {
@@ -89,7 +105,7 @@ async function notInStore({ store }: Session, reference: NameReference): Promise
 }
 
 /** `os` and `arch` in the words of appc; none where it has no words for this host. */
-export function platformLabels(platform: Platform = hostPlatform()): Labels {
+function platformLabels(platform: Platform = hostPlatform()): Labels {
   try {
     return { ...appcPlatformOf(platform) };
   } catch (error) {

@@ -1,53 +1,75 @@
-/** What a fetch would download, without downloading it. */
+/** What a fetch would download, without downloading it and without a trace in the store. */
 
-import { access } from 'node:fs/promises';
-import { discoverImage } from '../discovery/discover.js';
-import { assertNever, FetchError, storageError } from '../errors.js';
+import { createHash } from 'node:crypto';
+import { access, constants } from 'node:fs/promises';
+import { assertNever, errnoOf, FetchError, storageError } from '../errors.js';
 import type { HttpResponse } from '../http/client.js';
 import { statusError } from '../http/errors.js';
-import { conditionalHeaders, isFresh } from '../http/freshness.js';
+import { conditionalHeaders } from '../http/freshness.js';
 import { redactUrl } from '../http/redact.js';
 import { withRetry } from '../http/retry.js';
 import { hostPlatform } from '../registry/platform.js';
 import { partialBytes } from '../store/partial-record.js';
-import type { DockerReference, ImageReference, NameReference, PlannedBlob, UrlReference } from '../types.js';
-import { remembered } from './aci-record.js';
-import { dockerUnsigned } from './convert-image.js';
+import type {
+  DockerReference,
+  FileReference,
+  ImageReference,
+  LayoutReference,
+  NameReference,
+  PlannedImage,
+  UrlReference,
+} from '../types.js';
+import { foundAtUrl } from './aci.js';
+import { type Asked, remembered } from './aci-record.js';
+import { type Converted, readConverted, storeAnswers, unchangedImage } from './converted.js';
 import { registrySource } from './docker.js';
-import { foundByName, platformLabels } from './name.js';
+import { fetchById, refuseSignature } from './fetch-image.js';
+import { endpointsOf, expectedOf, foundByName, ofFirstEndpoint } from './name.js';
+import { neededLayers } from './needed-layers.js';
 import { type CompleteRequest, retryTeller, type Session } from './session.js';
 import { convertedKey, urlKey } from './source.js';
-import { findImage } from './stored.js';
+
+type Plan = Pick<PlannedImage, 'cached' | 'blobs'>;
 
 /**
- * The blobs of the image, none for one that the store has and that has not changed, or that is on disk. What an ACI
- * depends on is only known when it is here. @throws FetchError of every kind but ERR_USAGE
+ * What the store would answer with, or the blobs of the image, none for one that is on disk. What an ACI depends on is
+ * only known when it is here. @throws FetchError of every kind, as the fetch would before it downloads
  */
 export async function planImage(
   session: Session,
   reference: ImageReference,
   request: CompleteRequest,
   signal: AbortSignal,
-): Promise<readonly PlannedBlob[]> {
+): Promise<Plan> {
+  refuseSignature(reference, request);
+  const looking = withoutTraces(session);
   switch (reference.kind) {
     case 'docker':
-      return planDocker(session, reference, request, signal);
+      return planDocker(looking, reference, request, signal);
     case 'url':
-      return planUrl(session, reference, request, signal);
+      return planUrl(looking, reference, request, signal);
     case 'name':
-      return planName(session, reference, request, signal);
+      return planName(looking, reference, request, signal);
     case 'id':
-      await findImage(session.store, reference);
-      return [];
+      return cachedPlan(await fetchById(looking, reference, request, signal));
     case 'layout':
+      return planLayout(looking, reference, request);
     case 'file':
-      await access(reference.path).catch((error: unknown) => {
-        throw storageError(error, `cannot read ${reference.path}`);
-      });
-      return [];
+      return planFile(reference);
     default:
       return assertNever(reference);
   }
+}
+
+/** The same session on a store that takes no notes: only who fetches an image uses it. */
+function withoutTraces(session: Session): Session {
+  const nothing = async (): Promise<void> => {};
+  const store = { ...session.store, touchImage: nothing, updateImage: nothing, writeRemote: nothing };
+  return { ...session, store };
+}
+
+function cachedPlan({ id, sizeBytes }: NonNullable<PlannedImage['cached']>): Plan {
+  return { cached: { id, sizeBytes }, blobs: [] };
 }
 
 async function planDocker(
@@ -55,81 +77,98 @@ async function planDocker(
   reference: DockerReference,
   request: CompleteRequest,
   signal: AbortSignal,
-): Promise<readonly PlannedBlob[]> {
+): Promise<Plan> {
   const { store } = session;
   const platform = request.platform ?? hostPlatform();
-  const remote = request.noStore ? undefined : await store.readRemote(convertedKey(reference, platform));
-  const known = remote === undefined ? undefined : await store.readWholeImage(remote.id);
-  if (known !== undefined && request.pullPolicy !== 'update') return [];
-  mustBeRemote(request, reference.image);
-  if (!session.insecure.image || request.requireSignature) throw dockerUnsigned();
+  const converted = await readConverted(store, convertedKey(reference, platform), request);
+  const answer = storedAnswer(session, reference, converted, request);
+  if (answer !== undefined) return answer;
   const resolved = await registrySource(session, reference).resolve(platform, signal);
-  if (known !== undefined && remote?.manifestDigest === resolved.digest) return [];
-  return Promise.all(
-    resolved.layers.map(async ({ digest, sizeBytes }): Promise<PlannedBlob> => {
-      const isStored = !request.noStore && (await store.hasLayer(digest));
-      const partial = request.noStore ? 0 : await partialBytes(store.layout.partialFile(digest));
-      return { blob: digest, sizeBytes, storedBytes: isStored ? sizeBytes : Math.min(partial, sizeBytes) };
-    }),
-  );
+  const unchanged = unchangedImage(converted, resolved, reference);
+  if (unchanged !== undefined) return cachedPlan(unchanged);
+  const layers = await neededLayers(store, resolved.layers, request.noStore);
+  return {
+    blobs: layers.map(({ digest, sizeBytes, storedBytes }) => ({
+      blob: digest,
+      key: digest,
+      sizeBytes,
+      storedBytes,
+    })),
+  };
+}
+
+async function planLayout(
+  session: Session,
+  reference: LayoutReference,
+  request: CompleteRequest,
+): Promise<Plan> {
+  const platform = request.platform ?? hostPlatform();
+  const converted = await readConverted(session.store, convertedKey(reference, platform), request);
+  return storedAnswer(session, reference, converted, request) ?? planFile(reference);
+}
+
+/** Undefined where the source has to be asked. */
+function storedAnswer(
+  { insecure }: Session,
+  { image }: ImageReference,
+  { known }: Converted,
+  request: CompleteRequest,
+): Plan | undefined {
+  const facts = { image, isKnown: known !== undefined, insecureImage: insecure.image };
+  const isAnswered = storeAnswers({ ...request, ...facts });
+  return isAnswered && known !== undefined ? cachedPlan(known) : undefined;
+}
+
+async function planFile({ path }: FileReference | LayoutReference): Promise<Plan> {
+  await access(path, constants.R_OK).catch((error: unknown) => {
+    if (!['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) {
+      throw storageError(error, `cannot read ${path}`);
+    }
+    throw new FetchError('ERR_NOT_FOUND', `${path}: no such file`, { stage: 'resolve' });
+  });
+  return { blobs: [] };
 }
 
 async function planName(
   session: Session,
-  { image, name, labels }: NameReference,
+  reference: NameReference,
   request: CompleteRequest,
   signal: AbortSignal,
-): Promise<readonly PlannedBlob[]> {
-  const expected = { name, labels, defaults: platformLabels(request.platform) };
-  if ((await foundByName(session, { image, expected }, request, signal)) !== undefined) return [];
-  mustBeRemote(request, image);
-  const { endpoints } = await discoverImage(
-    session.http,
-    { name, labels },
-    {
-      insecureHttp: session.insecure.http,
-      defaultLabels: expected.defaults,
-      retries: session.retries,
-      onRetry: retryTeller(session, image),
-    },
-    signal,
+): Promise<Plan> {
+  const found = await foundByName(session, reference, request, signal);
+  if (found !== undefined) return cachedPlan(found);
+  const { image } = reference;
+  const expected = expectedOf(reference, request);
+  const endpoints = await endpointsOf(session, reference, request, signal);
+  return ofFirstEndpoint(endpoints, ({ aciUrl: url }) =>
+    planUrl(session, { image, url, expected }, request, signal),
   );
-  // The others stand in for the first one, with the same image.
-  const url = endpoints[0]?.aciUrl ?? '';
-  return planUrl(session, { kind: 'url', image, url }, request, signal);
 }
 
 async function planUrl(
   session: Session,
-  reference: UrlReference,
+  { image, url, expected }: Asked & Pick<UrlReference, 'url'>,
   request: CompleteRequest,
   signal: AbortSignal,
-): Promise<readonly PlannedBlob[]> {
-  const { store } = session;
-  const { url } = reference;
+): Promise<Plan> {
+  const { store, retries } = session;
+  const found = await foundAtUrl(session, { image, url, expected }, request, signal);
+  if (found !== undefined) return cachedPlan(found);
+  const reference = { kind: 'url', image, url } as const;
   const { remote, known } = await remembered(session, reference, request);
-  const cached = known === undefined ? undefined : remote?.cached;
-  if (known !== undefined && (request.pullPolicy !== 'update' || (cached && isFresh(cached, Date.now())))) {
-    return [];
-  }
-  mustBeRemote(request, reference.image);
-  const { retries } = session;
-  const response = await withRetry(() => ask(session, url, conditionalHeaders(cached ?? {}), signal), {
+  const validators = known === undefined ? {} : (remote?.cached ?? {});
+  const response = await withRetry(() => ask(session, url, conditionalHeaders(validators), signal), {
     signal,
     retries,
-    onRetry: retryTeller(session, reference.image),
+    onRetry: retryTeller(session, image),
   });
-  if (response.status === 304) return [];
+  if (response.status === 304 && known !== undefined) return cachedPlan(known);
   const length = Number(response.headers['content-length'] ?? Number.NaN);
   const sizeBytes = Number.isSafeInteger(length) ? length : undefined;
   const partial = request.noStore ? 0 : await partialBytes(store.layout.partialFile(urlKey(reference)));
-  return [{ blob: redactUrl(url), sizeBytes, storedBytes: Math.min(partial, sizeBytes ?? partial) }];
-}
-
-/** A plan for what the fetch would refuse at once would be none. */
-function mustBeRemote({ pullPolicy }: CompleteRequest, image: string): void {
-  if (pullPolicy !== 'never') return;
-  throw new FetchError('ERR_NOT_IN_STORE', `${image}: not in the store`, { stage: 'store' });
+  const storedBytes = Math.min(partial, sizeBytes ?? partial);
+  const key = createHash('sha256').update(urlKey(reference)).digest('hex');
+  return { blobs: [{ blob: redactUrl(url), key, sizeBytes, storedBytes }] };
 }
 
 /** By HEAD, or by a GET whose body nobody reads where a server does not know HEAD. */

@@ -22,10 +22,10 @@ import {
 } from '../../index.js';
 import {
   type BatchSummary,
-  countOf,
   createSharedCounter,
   downloadBytesOf,
   planTotals,
+  planTotalsLine,
   summaryLine,
   summaryOf,
 } from '../batch-summary.js';
@@ -185,13 +185,7 @@ export class PrefetchCommand extends AciCommand {
     }
     const totals = planTotals(planned);
     const free = (await engine.freeBytes()) - (values.minFree ?? 0);
-    const unknown = totals.unknownBlobs === 0 ? '' : ` and ${totals.unknownBlobs} blobs of unknown size`;
-    this.inform(
-      settings,
-      `${countOf(planned.length)}: ${formatBytes(totals.downloadBytes)}${unknown} to download ` +
-        `(${formatBytes(totals.unsharedBytes)} without sharing), ${formatBytes(totals.storedBytes)} there already; ` +
-        `${formatBytes(free)} may be written`,
-    );
+    this.inform(settings, planTotalsLine(planned.length, totals, free));
     if (values.report !== undefined) {
       await writeJson(values.report, {
         summary: { ...totals, freeBytes: free },
@@ -252,7 +246,9 @@ function planLine(plan: Plan, full: boolean): string {
 
 function planRecord(plan: Plan): unknown {
   if (plan.status === 'failed') return outcomeRecord(plan);
-  return { ...plan, image: redact(plan.image), downloadBytes: downloadBytesOf(plan) };
+  const { image, status, cached } = plan;
+  const blobs = plan.blobs.map(({ key: _, ...blob }) => blob);
+  return { image: redact(image), status, cached, blobs, downloadBytes: downloadBytesOf(plan) };
 }
 
 function writeReport(path: string, summary: BatchSummary, outcomes: readonly FetchOutcome[]): Promise<void> {

@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest';
 import {
   countOf,
   createSharedCounter,
+  type PlanTotals,
   planTotals,
+  planTotalsLine,
   summaryLine,
   summaryOf,
 } from '../../../src/cli/batch-summary.js';
@@ -69,9 +71,10 @@ describe('the summary of a batch', () => {
   });
 });
 
-it('the totals of a plan count each blob once', () => {
-  const blob = (name: string, sizeBytes: number | undefined, storedBytes = 0) => ({
-    blob: name,
+describe('the totals of a plan', () => {
+  const blob = (key: string, sizeBytes: number | undefined, storedBytes = 0) => ({
+    blob: 'https://a.test/x?sig=REDACTED',
+    key,
     sizeBytes,
     storedBytes,
   });
@@ -80,17 +83,27 @@ it('the totals of a plan count each blob once', () => {
     status: 'planned',
     blobs,
   });
-  expect(
-    planTotals([
-      plan(blob('a', 10), blob('b', 5, 2)),
-      plan(blob('a', 10)),
-      plan(blob('u', undefined)),
-      plan(),
-    ]),
-  ).toEqual({
-    downloadBytes: 13,
-    unsharedBytes: 23,
-    storedBytes: 2,
-    unknownBlobs: 1,
+  const cached = (id: string): PlannedImage => ({
+    ...plan(),
+    cached: { id: id as ImageId, sizeBytes: 1000 },
+  });
+
+  it.each<[title: string, plans: readonly PlannedImage[], totals: Partial<PlanTotals>, line: string]>([
+    [
+      'each blob once, whatever is shown of it',
+      [plan(blob('a', 10), blob('b', 5, 2)), plan(blob('a', 10)), plan(blob('u', undefined)), plan()],
+      { downloadBytes: 13, unsharedBytes: 23, storedBytes: 2, unknownBlobs: 1 },
+      '4 images: 13 B and 1 blob of unknown size to download (23 B without sharing), 2 B there already; 5 B may be written',
+    ],
+    [
+      'what the store answers with, each image once',
+      [cached('sha512-1'), cached('sha512-1'), cached('sha512-2')],
+      { cachedImages: 3, cachedBytes: 2000, downloadBytes: 0, unsharedBytes: 0, storedBytes: 0 },
+      '3 images: 3 cached (2 KB); 0 B to download; 5 B may be written',
+    ],
+  ])('count %s', (_, plans, expected, line) => {
+    const totals = planTotals(plans);
+    expect(totals).toMatchObject(expected);
+    expect(planTotalsLine(plans.length, totals, 5)).toBe(line);
   });
 });
