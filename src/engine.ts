@@ -17,7 +17,7 @@ import { createReceived, outcomeOf, resultOf } from './fetch/outcome.js';
 import type { CompleteRequest, Session } from './fetch/session.js';
 import { remoteHost } from './fetch/source.js';
 import { freeBytes } from './fetch/space.js';
-import { completeId, findImage } from './fetch/stored.js';
+import { completeId, findImage, storedImageOf } from './fetch/stored.js';
 import { createUses } from './fetch/uses.js';
 import { createClock } from './http/clock.js';
 import { type Deadline, withDeadline } from './http/deadline.js';
@@ -206,7 +206,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     }
     const durationMs = Math.round(clock.elapsedMs());
     const bytes = found.downloadedBytes + downloadedBytes;
-    return { image: request.image, ...found, downloadedBytes: bytes, durationMs, dependencies };
+    const { image, platform } = request;
+    return { image, platform, ...found, downloadedBytes: bytes, durationMs, dependencies };
   }
 
   function completed(request: FetchRequest, takeTurn: TakeTurn): CompleteRequest {
@@ -250,14 +251,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   }
 
   async function planOne(request: FetchRequest, signal: AbortSignal | undefined): Promise<PlannedImage> {
-    const { image } = request;
+    const { image, platform } = request;
     const reference = parseReference(image, process.cwd());
     session ??= openSession();
     const [opened, { planImage }] = [await session, await import('./fetch/plan.js')];
     const plan = await withDeadline(deadlineOf(request, signal), (timely) =>
       planImage(opened, reference, completed(request, atOnce), timely),
     );
-    return { image, status: 'planned', ...plan };
+    return { image, platform, status: 'planned', ...plan };
   }
 
   async function imageOf(id: ImageId): Promise<ImageFacts> {
@@ -277,7 +278,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       const fetchDependency = createDependencyFetcher();
       const run = (request: FetchRequest, signal: AbortSignal, takeTurn: TakeTurn): Promise<FetchOutcome> => {
         const fetch = () => fetchWithin(request, { fetchDependency, takeTurn }, signal);
-        return outcomeOf(request.image, fetch, received, emit);
+        return outcomeOf(request, fetch, received, emit);
       };
       return runBatch(requests, { ...batch, jobs, hostOf, holdOf: network.holdOf, run });
     },
@@ -286,7 +287,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
         signal,
         jobs: PLANS_AT_ONCE,
         hostOf,
-        run: (request, either) => resultOf(request.image, () => planOne(request, either)),
+        run: (request, either) => resultOf(request, () => planOne(request, either)),
       }),
     freeBytes: () => freeBytes(options.storeDir),
     async listImages() {
@@ -295,11 +296,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
         const message = `image ${id} is damaged: remove it with: aci image rm ${id}`;
         emit({ event: 'image.warning', image: id, warning: 'damaged', message });
       }
-      return images.map(({ id, name, labels, importedAt, lastUsedAt, ...rest }) => {
-        const { sizeBytes, latest, verified, source } = rest;
-        const imported = new Date(importedAt);
-        return { id, name, labels, importedAt: imported, lastUsedAt, sizeBytes, latest, verified, source };
-      });
+      return images.map(storedImageOf);
     },
     async catManifest(image) {
       const { id, manifest } = await named(image);

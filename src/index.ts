@@ -44,7 +44,7 @@ export type {
 export { createKeyring } from './fetch/keyring.js';
 export type { ListedImage } from './reference/image-list.js';
 export { foldImages, IMAGE_LIST_MAX_BYTES, parseImageList } from './reference/image-list.js';
-export { parsePlatform } from './reference/platform.js';
+export { formatPlatform, parsePlatform } from './reference/platform.js';
 export type { PublicKeyFacts, SubkeyFacts } from './trust/read-keys.js';
 export type {
   Digest,

@@ -161,6 +161,8 @@ export type FetchOutcome = FetchedImage | FailedImage;
 
 export interface FetchedImage {
   readonly image: string;
+  /** The one that was asked for; absent where none was. */
+  readonly platform?: Platform | undefined;
   readonly status: 'fetched' | 'cached';
   readonly id: ImageId;
   readonly name: string;
@@ -179,6 +181,8 @@ export interface FetchedImage {
 
 export interface FailedImage {
   readonly image: string;
+  /** The one that was asked for; absent where none was. */
+  readonly platform?: Platform | undefined;
   readonly status: 'failed';
   readonly downloadedBytes: number;
   readonly durationMs: number;
@@ -197,6 +201,8 @@ export interface ImageFailure {
 /** What a fetch of an image would download. */
 export interface PlannedImage {
   readonly image: string;
+  /** The one that was asked for; absent where none was. */
+  readonly platform?: Platform | undefined;
   readonly status: 'planned';
   /** What the store would answer with; absent for what would be fetched. */
   readonly cached?: Pick<FetchedImage, 'id' | 'sizeBytes'> | undefined;

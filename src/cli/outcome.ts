@@ -1,6 +1,6 @@
 /** What became of images, as stdout and the exit code tell it. */
 
-import { ERROR_CODES, type FetchOutcome, type ImageId, type PlannedImage } from '../index.js';
+import { ERROR_CODES, type FetchOutcome, formatPlatform, type ImageId, type PlannedImage } from '../index.js';
 import { oneLine, printable, redact } from './text.js';
 
 /** Exit code when some images of several failed. */
@@ -32,14 +32,21 @@ export function exitCodeOfOutcome(outcome: FetchOutcome | PlannedImage): number 
   return outcome.status === 'failed' ? ERROR_CODES[outcome.error.code].exitCode : 0;
 }
 
+/** Only where one was asked for, for a list may have an image for several. */
+export function platformField({
+  platform,
+}: Pick<FetchOutcome, 'platform'>): { readonly platform: string } | Record<string, never> {
+  return platform === undefined ? {} : { platform: formatPlatform(platform) };
+}
+
 /** An outcome as one JSON object of `fetch --json`; the fields stand in the order of the specification. */
 export function outcomeRecord(outcome: FetchOutcome): Readonly<Record<string, unknown>> {
-  const image = redact(outcome.image);
+  const what = { image: redact(outcome.image), ...platformField(outcome) };
   const { status, downloadedBytes, durationMs } = outcome;
   if (outcome.status !== 'failed') {
     const { id, name, labels, verified, signers, sizeBytes, dependencies } = outcome;
     return {
-      image,
+      ...what,
       id,
       name,
       labels,
@@ -54,7 +61,7 @@ export function outcomeRecord(outcome: FetchOutcome): Readonly<Record<string, un
   }
   const { code, stage, message, hint } = outcome.error;
   return {
-    image,
+    ...what,
     id: null,
     name: null,
     labels: {},

@@ -2,7 +2,7 @@
 
 import { toFetchError } from '../errors.js';
 import type { EngineEvent, EventSink } from '../events.js';
-import type { FailedImage, FetchedImage, FetchOutcome } from '../types.js';
+import type { FailedImage, FetchedImage, FetchOutcome, FetchRequest } from '../types.js';
 
 /** Bytes of the blobs that each image has got so far over the network, as the events tell. */
 export interface Received {
@@ -31,12 +31,13 @@ export function createReceived(): Received {
 
 /** Emits the outcome too. */
 export async function outcomeOf(
-  image: string,
+  request: FetchRequest,
   fetch: () => Promise<FetchedImage>,
   received: Received,
   emit: EventSink,
 ): Promise<FetchOutcome> {
-  const result = await resultOf(image, fetch);
+  const { image } = request;
+  const result = await resultOf(request, fetch);
   const downloadedBytes = received.take(image);
   if (result.status !== 'failed') {
     emit({ event: 'image.done', image, result });
@@ -48,7 +49,10 @@ export async function outcomeOf(
 }
 
 /** What `run` resolves to, or why it does not. */
-export async function resultOf<T>(image: string, run: () => Promise<T>): Promise<T | FailedImage> {
+export async function resultOf<T>(
+  { image, platform }: FetchRequest,
+  run: () => Promise<T>,
+): Promise<T | FailedImage> {
   const startedAt = performance.now();
   try {
     return await run();
@@ -57,6 +61,7 @@ export async function resultOf<T>(image: string, run: () => Promise<T>): Promise
     const { code, stage, message, hint } = error;
     return {
       image,
+      platform,
       status: 'failed',
       downloadedBytes: 0,
       durationMs: Math.round(performance.now() - startedAt),

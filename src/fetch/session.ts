@@ -101,7 +101,7 @@ export interface CompleteRequest extends FetchRequest {
 }
 
 /** What a fetcher found: the image is in the store now. */
-export type Found = Omit<FetchedImage, 'image' | 'durationMs' | 'dependencies'>;
+export type Found = Omit<FetchedImage, 'image' | 'platform' | 'durationMs' | 'dependencies'>;
 
 /** Memory that a task which downloads and inflates holds at most: its buffers, and those of the codec. */
 export const FETCH_TASK_BYTES = 6 * 1024 * 1024;

@@ -4,7 +4,7 @@ import { FetchError } from '../errors.js';
 import type { NamedImage } from '../store/image-names.js';
 import type { ImageRecord } from '../store/records.js';
 import type { ImageFacts, Store } from '../store/store.js';
-import type { IdReference, ImageId, ImageReference, NameReference } from '../types.js';
+import type { IdReference, ImageId, ImageReference, NameReference, StoredImage } from '../types.js';
 import type { Found } from './session.js';
 import { sourceOf } from './source.js';
 
@@ -13,6 +13,13 @@ export async function foundInStore(store: Store, image: ImageRecord, downloadedB
   await store.touchImage(image.id);
   const { id, name, labels, verified, signers, sizeBytes } = image;
   return { status: 'cached', id, name, labels, verified, signers, sizeBytes, downloadedBytes };
+}
+
+/** What users see of an image of the store. */
+export function storedImageOf(facts: ImageFacts): StoredImage {
+  const { id, name, labels, importedAt, lastUsedAt, sizeBytes, latest, verified, source } = facts;
+  const imported = new Date(importedAt);
+  return { id, name, labels, importedAt: imported, lastUsedAt, sizeBytes, latest, verified, source };
 }
 
 /** @throws FetchError ERR_NOT_IN_STORE; ERR_USAGE when the digits fit several images */

@@ -108,6 +108,19 @@ describe('a list', () => {
       [0, 1, 2].map((at) => [docker(at), 'fetched']),
     );
     expect(result.code).toBe(0);
+    // Only that one was asked for by its platform.
+    const platforms = (run: RunResult) =>
+      jsonLines<OutcomeRecord>(run)
+        .map(({ image, platform }) => [image, platform])
+        .sort();
+    const asked = [
+      [docker(0), undefined],
+      [docker(1), 'linux/amd64'],
+      [docker(2), undefined],
+    ];
+    expect(platforms(result)).toEqual(asked);
+    const plan = await prefetch(['--json', '--dry-run', '-f', '-', docker(2)], { dir, input: json });
+    expect(platforms(plan)).toEqual(asked);
   });
 
   it.each<[string, string, RegExp]>([

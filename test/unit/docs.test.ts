@@ -242,6 +242,7 @@ describe('the library', () => {
       'engineOptionsFrom',
       'flagFromWord',
       'foldImages',
+      'formatPlatform',
       'insecureFlags',
       'isFetchError',
       'loadSettings',

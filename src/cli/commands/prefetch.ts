@@ -33,7 +33,7 @@ import { AciCommand, withEngine } from '../command.js';
 import { fetchRequests } from '../fetch-requests.js';
 import { PREFETCH } from '../fetch-specs.js';
 import { formatBytes } from '../format.js';
-import { exitCodeOfList, outcomeRecord, shownId } from '../outcome.js';
+import { exitCodeOfList, outcomeRecord, platformField, shownId } from '../outcome.js';
 import { abortedError, renderError, usageError } from '../render-error.js';
 import { createReporter } from '../reporter/create.js';
 import type { Reporter } from '../reporter/reporter.js';
@@ -248,7 +248,14 @@ function planRecord(plan: Plan): unknown {
   if (plan.status === 'failed') return outcomeRecord(plan);
   const { image, status, cached } = plan;
   const blobs = plan.blobs.map(({ key: _, ...blob }) => blob);
-  return { image: redact(image), status, cached, blobs, downloadBytes: downloadBytesOf(plan) };
+  return {
+    image: redact(image),
+    ...platformField(plan),
+    status,
+    cached,
+    blobs,
+    downloadBytes: downloadBytesOf(plan),
+  };
 }
 
 function writeReport(path: string, summary: BatchSummary, outcomes: readonly FetchOutcome[]): Promise<void> {

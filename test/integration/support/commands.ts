@@ -8,6 +8,7 @@ export const INSECURE = '--insecure-options=image,http';
 /** A line of `aci fetch --json`. */
 export interface OutcomeRecord {
   readonly image: string;
+  readonly platform?: string;
   readonly id: string | null;
   readonly name: string | null;
   readonly labels: Readonly<Record<string, string>>;

@@ -80,6 +80,15 @@ describe('outcomeRecord', () => {
     expect(record).toMatchObject({ id: ID, status: 'cached', durationMs: 2 });
   });
 
+  test.each([
+    [{ os: 'linux', architecture: 'arm', variant: 'v7' }, 'linux/arm/v7'],
+    [{ os: 'linux', architecture: 'amd64' }, 'linux/amd64'],
+  ])('names the platform %j, which was asked for, after the image', (platform, text) => {
+    const record = outcomeRecord({ ...failed('ERR_NO_PLATFORM'), platform });
+    expect(Object.keys(record).slice(0, 3)).toEqual(['image', 'platform', 'id']);
+    expect(record['platform']).toBe(text);
+  });
+
   test('tells why an image failed, without the error object and without secrets', () => {
     const cause = new FetchError('ERR_AUTH', 'refused by https://h/x?sig=1\nreally', { stage: 'download' });
     const { code, stage, message, hint } = cause;
