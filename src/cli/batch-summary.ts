@@ -1,7 +1,15 @@
 /** What became of many images together. */
 
-import type { EventSink, FetchOutcome, PlannedBlob, PlannedImage } from '../index.js';
+import {
+  type EventSink,
+  type FetchOutcome,
+  type FetchRequest,
+  formatPlatform,
+  type PlannedBlob,
+  type PlannedImage,
+} from '../index.js';
 import { formatBytes, formatDuration } from './format.js';
+import { abortedError } from './render-error.js';
 
 export interface BatchSummary {
   readonly images: number;
@@ -14,14 +22,73 @@ export interface BatchSummary {
   readonly durationMs: number;
 }
 
-/** Counts what the store or another image had, as the events tell. */
-export function createSharedCounter(): { readonly onEvent: EventSink; bytes(): number } {
-  let bytes = 0;
+/** What the events tell of a batch, and its outcomes do not. */
+export interface BatchFacts {
+  readonly onEvent: EventSink;
+  /** Of the images that have what they need: a layer that another one was to bring may never have come. */
+  sharedBytes(): number;
+  /** Also of an image that ended after an interruption, for which nobody waits any more. */
+  endOf(request: FetchRequest): FetchOutcome | undefined;
+}
+
+export function createBatchFacts(): BatchFacts {
+  /** Of images under way: their blobs that the store or another image has. */
+  const expected = new Map<string, Map<string, number>>();
+  const ends = new Map<string, FetchOutcome>();
+  let sharedBytes = 0;
   return {
     onEvent(event) {
-      if (event.event === 'blob.cached') bytes += event.sizeBytes;
+      if (event.event === 'blob.cached') {
+        const blobs = expected.get(event.image) ?? new Map<string, number>();
+        expected.set(event.image, blobs.set(event.blob, event.sizeBytes));
+      } else if (event.event === 'image.done' || event.event === 'image.failed') {
+        const blobs = expected.get(event.image) ?? new Map<string, number>();
+        if (event.event === 'image.done') sharedBytes += sumOf([...blobs.values()]);
+        expected.delete(event.image);
+        ends.set(keyOf(event.result), event.result);
+      }
     },
-    bytes: () => bytes,
+    sharedBytes: () => sharedBytes,
+    endOf: (request) => ends.get(keyOf(request)),
+  };
+}
+
+function keyOf({ image, platform }: Pick<FetchRequest, 'image' | 'platform'>): string {
+  return platform === undefined ? image : `${image} ${formatPlatform(platform)}`;
+}
+
+function sumOf(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0);
+}
+
+/**
+ * One outcome for each request, in their order. What is not `done` (by place) was interrupted: it has failed, unless it
+ * has just been completed all the same.
+ */
+export function wholeBatch(
+  requests: readonly FetchRequest[],
+  done: ReadonlyMap<number, FetchOutcome>,
+  endOf: BatchFacts['endOf'],
+): FetchOutcome[] {
+  return requests.map((request, place) => {
+    const outcome = done.get(place) ?? endOf(request);
+    const isOver = done.has(place) || (outcome !== undefined && outcome.status !== 'failed');
+    return isOver && outcome !== undefined ? outcome : interrupted(request, outcome);
+  });
+}
+
+function interrupted({ image, platform }: FetchRequest, end: FetchOutcome | undefined): FetchOutcome {
+  const cause = abortedError(undefined);
+  const { code, stage, message } = cause;
+  const { downloadedBytes = 0, durationMs = 0 } = end ?? {};
+  return {
+    image,
+    platform,
+    status: 'failed',
+    downloadedBytes,
+    durationMs,
+    error: { code, stage, message },
+    cause,
   };
 }
 
@@ -36,7 +103,7 @@ export function summaryOf(
     fetched: count('fetched'),
     cached: count('cached'),
     failed: count('failed'),
-    downloadedBytes: outcomes.reduce((sum, { downloadedBytes }) => sum + downloadedBytes, 0),
+    downloadedBytes: sumOf(outcomes.map(({ downloadedBytes }) => downloadedBytes)),
     sharedBytes,
     durationMs: Math.round(durationMs),
   };
@@ -84,7 +151,7 @@ function missingBytes({ sizeBytes, storedBytes }: PlannedBlob): number {
 }
 
 export function downloadBytesOf({ blobs }: PlannedImage): number {
-  return blobs.reduce((sum, blob) => sum + missingBytes(blob), 0);
+  return sumOf(blobs.map(missingBytes));
 }
 
 export function planTotals(images: readonly PlannedImage[]): PlanTotals {
@@ -94,10 +161,10 @@ export function planTotals(images: readonly PlannedImage[]): PlanTotals {
   const sizes = new Map(cached.map(({ id, sizeBytes }) => [id, sizeBytes]));
   return {
     cachedImages: cached.length,
-    cachedBytes: [...sizes.values()].reduce((sum, sizeBytes) => sum + sizeBytes, 0),
-    downloadBytes: blobs.reduce((sum, blob) => sum + missingBytes(blob), 0),
-    unsharedBytes: images.reduce((sum, image) => sum + downloadBytesOf(image), 0),
-    storedBytes: blobs.reduce((sum, { storedBytes }) => sum + storedBytes, 0),
+    cachedBytes: sumOf([...sizes.values()]),
+    downloadBytes: sumOf(blobs.map(missingBytes)),
+    unsharedBytes: sumOf(images.map(downloadBytesOf)),
+    storedBytes: sumOf(blobs.map(({ storedBytes }) => storedBytes)),
     unknownBlobs: blobs.filter(({ sizeBytes }) => sizeBytes === undefined).length,
   };
 }

@@ -1,8 +1,6 @@
 /** `aci prefetch`: lists of images, a line for each when it is done, and a summary. */
 
-import { constants, createReadStream } from 'node:fs';
-import { access, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { createReadStream } from 'node:fs';
 import { Option } from 'clipanion';
 import {
   type Engine,
@@ -21,13 +19,15 @@ import {
   type Settings,
 } from '../../index.js';
 import {
+  type BatchFacts,
   type BatchSummary,
-  createSharedCounter,
+  createBatchFacts,
   downloadBytesOf,
   planTotals,
   planTotalsLine,
   summaryLine,
   summaryOf,
+  wholeBatch,
 } from '../batch-summary.js';
 import { AciCommand, withEngine } from '../command.js';
 import { fetchRequests } from '../fetch-requests.js';
@@ -35,6 +35,7 @@ import { PREFETCH } from '../fetch-specs.js';
 import { formatBytes } from '../format.js';
 import { exitCodeOfList, outcomeRecord, platformField, shownId } from '../outcome.js';
 import { abortedError, renderError, usageError } from '../render-error.js';
+import { checkReport, writeReport } from '../report.js';
 import { createReporter } from '../reporter/create.js';
 import type { Reporter } from '../reporter/reporter.js';
 import { jsonText, printable, redact } from '../text.js';
@@ -68,15 +69,15 @@ export class PrefetchCommand extends AciCommand {
     try {
       const onWarning = (warning: string): void => reporter.aside(() => this.inform(settings, warning));
       const credentials = await openCredentialSource({ settings, environment, onWarning });
-      const shared = createSharedCounter();
+      const facts = createBatchFacts();
       const run = async (engine: Engine): Promise<number> =>
         values.dryRun
           ? this.#plan(engine, requests, { settings, values, reporter })
-          : this.#fetch(engine, requests, { settings, values, reporter, sharedBytes: shared.bytes });
+          : this.#fetch(engine, requests, { settings, values, reporter, facts });
       return await withEngine(
         settings,
         (event) => {
-          shared.onEvent(event);
+          facts.onEvent(event);
           reporter.onEvent(event);
         },
         run,
@@ -120,7 +121,7 @@ export class PrefetchCommand extends AciCommand {
   async #fetch(
     engine: Engine,
     requests: readonly FetchRequest[],
-    { settings, values, reporter, sharedBytes }: FetchRun,
+    { settings, values, reporter, facts }: FetchRun,
   ): Promise<number> {
     const { signal } = this.context;
     const startedAt = performance.now();
@@ -133,21 +134,25 @@ export class PrefetchCommand extends AciCommand {
       }
       write(settings.json ? jsonText(outcomeRecord(outcome)) : resultLine(outcome, values.full));
     };
-    const done: FetchOutcome[] = [];
-    const keep = (outcome: FetchOutcome): void => {
-      done.push(outcome);
+    const done = new Map<number, FetchOutcome>();
+    const keep = (outcome: FetchOutcome, place: number): void => {
+      done.set(place, outcome);
       onOutcome(outcome);
     };
-    const summarize = (): BatchSummary =>
-      summaryOf(done, { sharedBytes: sharedBytes(), durationMs: performance.now() - startedAt });
     try {
       await engine.fetchAll(requests, { signal, failFast: values.failFast, onOutcome: keep });
     } finally {
-      if (values.report !== undefined) await writeReport(values.report, summarize(), done);
-      this.#tellSummary(settings, reporter, summarize(), done);
+      const outcomes = wholeBatch(requests, done, facts.endOf);
+      const durationMs = performance.now() - startedAt;
+      const summary = summaryOf(outcomes, { sharedBytes: facts.sharedBytes(), durationMs });
+      if (values.report !== undefined) {
+        await writeReport(values.report, { summary, images: outcomes.map(outcomeRecord) });
+      }
+      // Those that were interrupted are told of by one line.
+      this.#tellSummary(settings, reporter, summary, [...done.values()]);
     }
     if (signal.aborted) throw abortedError(signal.reason);
-    return exitCodeOfList(done);
+    return exitCodeOfList([...done.values()]);
   }
 
   #tellSummary(
@@ -187,7 +192,7 @@ export class PrefetchCommand extends AciCommand {
     const free = (await engine.freeBytes()) - (values.minFree ?? 0);
     this.inform(settings, planTotalsLine(planned.length, totals, free));
     if (values.report !== undefined) {
-      await writeJson(values.report, {
+      await writeReport(values.report, {
         summary: { ...totals, freeBytes: free },
         images: plans.map(planRecord),
       });
@@ -205,7 +210,7 @@ interface PlanRun {
   readonly reporter: Reporter;
 }
 interface FetchRun extends PlanRun {
-  readonly sharedBytes: () => number;
+  readonly facts: BatchFacts;
 }
 
 function limitsOf(values: PrefetchValues) {
@@ -256,43 +261,4 @@ function planRecord(plan: Plan): unknown {
     blobs,
     downloadBytes: downloadBytesOf(plan),
   };
-}
-
-function writeReport(path: string, summary: BatchSummary, outcomes: readonly FetchOutcome[]): Promise<void> {
-  return writeJson(path, { summary, images: outcomes.map(outcomeRecord) });
-}
-
-/** Whole or not at all: whoever waits for the file does not find a part of it. */
-async function writeJson(path: string, value: unknown): Promise<void> {
-  const text = `${jsonText(value, '  ')}\n`;
-  const unfinished = `${path}.${process.pid}.tmp`;
-  try {
-    if (!(await isPlainOrNew(path))) return await writeFile(path, text);
-    await writeFile(unfinished, text);
-    await rename(unfinished, path);
-  } catch (cause) {
-    await rm(unfinished, { force: true }).catch(() => undefined);
-    throw reportError(path, cause);
-  }
-}
-
-/** A pipe or a device is written to, not replaced. */
-async function isPlainOrNew(path: string): Promise<boolean> {
-  return stat(path).then(
-    (facts) => facts.isFile(),
-    () => true,
-  );
-}
-
-/** Before anything is fetched, and not hours later. */
-async function checkReport(path: string): Promise<void> {
-  const written = (await isPlainOrNew(path)) ? dirname(path) : path;
-  await access(written, constants.W_OK).catch((cause: unknown) => {
-    throw reportError(path, cause);
-  });
-}
-
-function reportError(path: string, cause: unknown): FetchError {
-  const message = `the report ${path} cannot be written: ${(cause as Error).message}`;
-  return new FetchError('ERR_IO', message, { stage: 'store', cause });
 }

@@ -3,16 +3,25 @@
 import { describe, expect, it } from 'vitest';
 import {
   countOf,
-  createSharedCounter,
+  createBatchFacts,
   type PlanTotals,
   planTotals,
   planTotalsLine,
   summaryLine,
   summaryOf,
+  wholeBatch,
 } from '../../../src/cli/batch-summary.js';
-import { FetchError, type FetchOutcome, type ImageId, type PlannedImage } from '../../../src/index.js';
+import {
+  type EngineEvent,
+  type FailedImage,
+  FetchError,
+  type FetchedImage,
+  type FetchOutcome,
+  type ImageId,
+  type PlannedImage,
+} from '../../../src/index.js';
 
-const ok = (status: 'fetched' | 'cached', downloadedBytes: number): FetchOutcome => ({
+const ok = (status: 'fetched' | 'cached', downloadedBytes: number): FetchedImage => ({
   image: 'a.test/x',
   status,
   id: 'sha512-0' as ImageId,
@@ -26,7 +35,7 @@ const ok = (status: 'fetched' | 'cached', downloadedBytes: number): FetchOutcome
   dependencies: [],
 });
 const cause = new FetchError('ERR_NOT_FOUND', 'none', { stage: 'resolve' });
-const failed: FetchOutcome = {
+const failed: FailedImage = {
   image: 'b.test/y',
   status: 'failed',
   downloadedBytes: 5,
@@ -61,13 +70,57 @@ describe('the summary of a batch', () => {
     expect([countOf(0), countOf(1), countOf(2)]).toEqual(['0 images', '1 image', '2 images']);
   });
 
-  it('counts as shared what the events say was there', () => {
-    const counter = createSharedCounter();
-    const cached = { event: 'blob.cached', image: 'x', blob: 'b', kind: 'layer', sizeBytes: 30 } as const;
-    counter.onEvent(cached);
-    counter.onEvent({ event: 'image.searching', image: 'x' });
-    counter.onEvent(cached);
-    expect(counter.bytes()).toBe(60);
+  it('counts as shared what images had that were completed', () => {
+    const facts = createBatchFacts();
+    const cached = (image: string): EngineEvent => ({
+      event: 'blob.cached',
+      image,
+      blob: 'b',
+      kind: 'layer',
+      sizeBytes: 30,
+    });
+    const done = (image: string): EngineEvent => ({ event: 'image.done', image, result: ok('fetched', 1) });
+    // y begins anew, of z the layer never came, and w is under way.
+    for (const image of ['x', 'y', 'y', 'z', 'w']) facts.onEvent(cached(image));
+    facts.onEvent({ event: 'image.searching', image: 'x' });
+    facts.onEvent(done('x'));
+    facts.onEvent(done('y'));
+    facts.onEvent({ event: 'image.failed', image: 'z', result: failed });
+    expect(facts.sharedBytes()).toBe(60);
+  });
+});
+
+describe('a batch that was interrupted', () => {
+  const arm = { os: 'linux', architecture: 'arm64' };
+  const requests = [
+    { image: 'a.test/x' },
+    { image: 'b.test/y' },
+    { image: 'b.test/y', platform: arm },
+    { image: 'c.test/z' },
+    { image: 'd.test/w' },
+  ];
+  const late = ok('fetched', 3);
+
+  it('has an outcome for each image, in the order of the list', () => {
+    const facts = createBatchFacts();
+    facts.onEvent({ event: 'image.failed', image: failed.image, result: { ...failed, platform: arm } });
+    facts.onEvent({ event: 'image.done', image: 'd.test/w', result: { ...late, image: 'd.test/w' } });
+    const done = new Map<number, FetchOutcome>([
+      [1, failed],
+      [0, ok('cached', 0)],
+    ]);
+    const aborted = { status: 'failed', error: { code: 'ERR_ABORTED' } };
+    const outcomes = wholeBatch(requests, done, facts.endOf);
+    expect(outcomes).toMatchObject([
+      { image: 'a.test/x', status: 'cached' },
+      { image: 'b.test/y', error: { code: 'ERR_NOT_FOUND' } },
+      // It had brought something when it was given up.
+      { image: 'b.test/y', platform: arm, ...aborted, downloadedBytes: 5 },
+      { image: 'c.test/z', ...aborted, downloadedBytes: 0 },
+      // The interruption came when it was complete.
+      { image: 'd.test/w', status: 'fetched', downloadedBytes: 3 },
+    ]);
+    expect(outcomes[1]).not.toHaveProperty('platform');
   });
 });
 
