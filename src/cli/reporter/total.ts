@@ -14,21 +14,31 @@ export interface TotalState {
   readonly images: number;
   readonly doneImages: number;
   readonly failedImages: number;
+  /** What is here of them, that of interrupted downloads too. */
   readonly doneBytes: number;
   /** Of the blobs that are known, and as much for each image that nothing is known of. Undefined before the first. */
   readonly allBytes: number | undefined;
+  /** Of what comes over the network now. */
   readonly bytesPerSecond: number | undefined;
+}
+
+interface Running {
+  readonly readBytes: () => number;
+  /** What was there before, or comes from the disk at another speed. */
+  readonly unratedBytes: number;
 }
 
 /** `images`: how many there are. */
 export function createTotal(images: number): Total {
   /** What is to be had of each blob, each once. */
   const sizes = new Map<string, number>();
-  const running = new Map<string, () => number>();
+  const running = new Map<string, Running>();
+  const finished = new Set<string>();
   const known = new Set<string>();
   let doneImages = 0;
   let failedImages = 0;
   let finishedBytes = 0;
+  let downloadedBytes = 0;
   let rate: RateState | undefined;
 
   function onEvent(event: EngineEvent): void {
@@ -40,18 +50,28 @@ export function createTotal(images: number): Total {
       case 'blob.started':
         known.add(event.image);
         if (event.sizeBytes !== undefined) sizes.set(event.blob, event.sizeBytes);
-        running.set(event.blob, event.readBytes);
+        running.set(event.blob, {
+          readBytes: event.readBytes,
+          unratedBytes: event.isLocal ? Number.POSITIVE_INFINITY : event.resumedBytes,
+        });
         break;
-      case 'blob.done':
-        if (running.delete(event.blob)) finishedBytes += event.sizeBytes;
+      case 'blob.done': {
+        const ended = running.get(event.blob);
+        if (ended !== undefined) {
+          finishedBytes += event.sizeBytes;
+          downloadedBytes += Math.max(0, event.sizeBytes - ended.unratedBytes);
+        }
+        running.delete(event.blob);
+        finished.add(event.blob);
         sizes.set(event.blob, event.sizeBytes);
         break;
+      }
       case 'blob.failed':
         running.delete(event.blob);
         break;
       case 'blob.cached':
-        // It is on its way for another image, or was never to come.
-        if (!running.has(event.blob)) sizes.delete(event.blob);
+        // It came or comes for another image, and counts there, or was never to come.
+        if (!running.has(event.blob) && !finished.has(event.blob)) sizes.delete(event.blob);
         break;
       case 'image.done':
         known.add(event.image);
@@ -65,8 +85,14 @@ export function createTotal(images: number): Total {
   }
 
   function look(nowMs: number): TotalState {
-    const doneBytes = [...running.values()].reduce((sum, readBytes) => sum + readBytes(), finishedBytes);
-    rate = rate === undefined ? { bytes: doneBytes, atMs: nowMs } : nextRate(rate, doneBytes, nowMs);
+    let doneBytes = finishedBytes;
+    let bytes = downloadedBytes;
+    for (const { readBytes, unratedBytes } of running.values()) {
+      const hereBytes = readBytes();
+      doneBytes += hereBytes;
+      bytes += Math.max(0, hereBytes - unratedBytes);
+    }
+    rate = rate === undefined ? { bytes, atMs: nowMs } : nextRate(rate, bytes, nowMs);
     const knownBytes = [...sizes.values()].reduce((sum, sizeBytes) => sum + sizeBytes, 0);
     const allBytes = known.size === 0 ? undefined : Math.round((knownBytes / known.size) * images);
     return {

@@ -8,7 +8,6 @@ import { reporterKind } from '../../../src/cli/reporter/create.js';
 import { createJsonReporter } from '../../../src/cli/reporter/json.js';
 import { createNoneReporter } from '../../../src/cli/reporter/none.js';
 import { createPlainReporter } from '../../../src/cli/reporter/plain.js';
-import { createTotal, totalLine } from '../../../src/cli/reporter/total.js';
 import { createTtyReporter } from '../../../src/cli/reporter/tty.js';
 import { FetchError } from '../../../src/errors.js';
 import type { EngineEvent } from '../../../src/events.js';
@@ -100,39 +99,6 @@ describe('the reporter of a batch', () => {
     const shown = text();
     expect(shown).toMatch(/0 of 3 images \[=+> *\] 250 KB\/3 MB/);
     expect(shown).toMatch(/Downloading layer: 111111111111 \(i1\)/);
-  });
-});
-
-describe('the total of a batch', () => {
-  test('counts each blob once, and guesses images that nothing is known of', () => {
-    const total = createTotal(4);
-    const resolve = (image: string, ...names: string[]): void =>
-      total.onEvent({
-        event: 'image.resolved',
-        image,
-        blobs: names.map((blob) => ({ blob, sizeBytes: 100 })),
-      });
-    expect(total.look(0).allBytes).toBeUndefined();
-    resolve('a', 'base', 'own-a');
-    resolve('b', 'base', 'own-b');
-    expect(total.look(0)).toMatchObject({ allBytes: 600, doneBytes: 0, images: 4 });
-    const base = { image: 'a', blob: 'base', kind: 'layer' } as const;
-    let bytes = 40;
-    total.onEvent({
-      event: 'blob.started',
-      ...base,
-      sizeBytes: 100,
-      resumedBytes: 0,
-      readBytes: () => bytes,
-    });
-    total.onEvent({ event: 'blob.cached', image: 'b', blob: 'base', kind: 'layer', sizeBytes: 100 });
-    expect(total.look(0)).toMatchObject({ allBytes: 600, doneBytes: 40 });
-    bytes = 100;
-    total.onEvent({ event: 'blob.done', ...base, sizeBytes: 100, downloadedBytes: 100, durationMs: 1 });
-    total.onEvent({ event: 'blob.cached', image: 'b', blob: 'own-b', kind: 'layer', sizeBytes: 100 });
-    const state = total.look(1000);
-    expect(state).toMatchObject({ allBytes: 400, doneBytes: 100 });
-    expect(totalLine(state)).toBe('0 of 4 images: 100 B of about 400 B, 100 B/s, 3s left');
   });
 });
 
