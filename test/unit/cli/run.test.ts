@@ -9,7 +9,11 @@ import { cliUsage, runCli } from '../../../src/cli/run.js';
 import { COMMAND_SPECS } from '../../../src/cli/specs.js';
 import { nodeVersionProblem } from '../../../src/cli/version.js';
 import { GLOBAL_OPTIONS, SETTING_OPTIONS } from '../../../src/config/global-options.js';
+import { tempDir } from '../../support/temp.js';
 import { makeFolders } from '../config/folders.js';
+
+/** Empty, as the configuration folders are: what this machine has is not what is tested. */
+const HOME = tempDir('acifetch-home-');
 
 async function aci(
   line: string | readonly string[],
@@ -20,10 +24,14 @@ async function aci(
   const stdout = new PassThrough({ encoding: 'utf8' });
   const stderr = new PassThrough({ encoding: 'utf8' });
   const environment = {
-    variables,
-    home: '/home/ann',
+    variables: {
+      ACI_SYSTEM_CONFIG: join(HOME, 'system'),
+      ACI_LOCAL_CONFIG: join(HOME, 'local'),
+      ...variables,
+    },
+    home: HOME,
     isRoot: false,
-    workingDirectory: '/home/ann',
+    workingDirectory: HOME,
     usableCores: 2,
   };
   const code = await runCli(argv, { stdin: new PassThrough(), stdout, stderr, signal, environment });

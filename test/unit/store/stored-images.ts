@@ -1,6 +1,7 @@
 /** Stores with small images in them. */
 
 import { createHash, randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { aciBlob, layerBlob } from '../../../src/store/layout.js';
@@ -11,6 +12,8 @@ import type { Digest, ImageId } from '../../../src/types.js';
 import { tempDir } from '../../support/temp.js';
 
 export const NEVER = new AbortController().signal;
+// All tests of a file listen to it, for as long as the file runs.
+setMaxListeners(0, NEVER);
 
 export function digestOf(text: string): Digest {
   return `sha256:${createHash('sha256').update(text).digest('hex')}` as Digest;
