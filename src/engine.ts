@@ -69,8 +69,8 @@ export interface EngineOptions extends TrustDirs {
   /** An image that takes longer than this fails. Default: no limit. */
   readonly timeoutMs?: number | undefined;
   /**
-   * Nothing is written into the store that would leave less than this free there, or does; what it has is answered
-   * with all the same. Default 0.
+   * Nothing is written into the store, or to an `output`, that would leave less than this free there, or does; what
+   * the store has is answered with all the same. Default 0.
    */
   readonly minFreeBytes?: number | undefined;
   /** Receives every fact while the engine works. Default: none. */
@@ -199,10 +199,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       ? { ids: [], downloadedBytes: 0 }
       : await fetchDependencies(opened, fetchDependency, found.id, complete, whole);
     if (request.output !== undefined) {
-      const { output } = request;
-      const target = typeof output === 'string' ? { path: output, overwrite: true } : { stream: output };
-      const { exportImage } = await import('./fetch/export-image.js');
-      await exportImage(store, await imageOf(found.id), target, whole);
+      const { writeOutput } = await import('./fetch/output.js');
+      await writeOutput(opened, await imageOf(found.id), request.output, whole);
     }
     const durationMs = Math.round(clock.elapsedMs());
     const bytes = found.downloadedBytes + downloadedBytes;

@@ -1,6 +1,6 @@
 /** `aci prefetch`: lists of images through the built command line, against servers that count what is asked of them. */
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { buildAci } from '../support/images/aci.js';
@@ -228,6 +228,19 @@ describe('--min-free', () => {
     registry.push('team/again', '1', buildDockerImage({ layers: [BASE], config: { Cmd: ['/other'] } }));
     const again = `docker://${registry.host}/team/again:1`;
     expect(statuses(await prefetch(['--min-free=900T', again], { dir }))[0]).toBe('fetched');
+  });
+
+  it('is kept by --output too', async () => {
+    const dir = tempDir();
+    expect((await prefetch([docker(0)], { dir })).code).toBe(0);
+    const output = join(tempDir(), 'app.aci');
+    const args = ['--pull-policy=new', `--output=${output}`, docker(0)];
+    const refused = await prefetch(['--min-free=900T', ...args], { dir });
+    expect([refused.code, existsSync(output)]).toEqual([8, false]);
+    expect([(await prefetch(['--min-free=1k', ...args], { dir })).code, existsSync(output)]).toEqual([
+      0,
+      true,
+    ]);
   });
 
   it('refuses an ACI that has changed when it comes', async () => {
