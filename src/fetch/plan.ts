@@ -27,6 +27,7 @@ import { fetchById, refuseSignature } from './fetch-image.js';
 import { endpointsOf, expectedOf, foundByName, ofFirstEndpoint } from './name.js';
 import { neededLayers } from './needed-layers.js';
 import { type CompleteRequest, retryTeller, type Session } from './session.js';
+import { readSignatureAt } from './signature-file.js';
 import { convertedKey, urlKey } from './source.js';
 
 type Plan = Pick<PlannedImage, 'cached' | 'blobs'>;
@@ -55,6 +56,7 @@ export async function planImage(
     case 'layout':
       return planLayout(looking, reference, request);
     case 'file':
+      await readNamedSignature(looking, request, signal);
       return planFile(reference);
     default:
       return assertNever(reference);
@@ -154,6 +156,7 @@ async function planUrl(
   const { store, retries } = session;
   const found = await foundAtUrl(session, { image, url, expected }, request, signal);
   if (found !== undefined) return cachedPlan(found);
+  await readNamedSignature(session, request, signal);
   const reference = { kind: 'url', image, url } as const;
   const { remote, known } = await remembered(session, reference, request);
   const validators = known === undefined ? {} : (remote?.cached ?? {});
@@ -169,6 +172,15 @@ async function planUrl(
   const storedBytes = Math.min(partial, sizeBytes ?? partial);
   const key = createHash('sha256').update(urlKey(reference)).digest('hex');
   return { blobs: [{ blob: redactUrl(url), key, sizeBytes, storedBytes }] };
+}
+
+/** It fails where the fetch would, which reads the signature first. */
+async function readNamedSignature(
+  { insecure }: Session,
+  { signature: path }: CompleteRequest,
+  signal: AbortSignal,
+): Promise<void> {
+  if (path !== undefined && !insecure.image) await readSignatureAt({ path, isOptional: false }, signal);
 }
 
 /** By HEAD, or by a GET whose body nobody reads where a server does not know HEAD. */

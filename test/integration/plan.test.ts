@@ -132,6 +132,13 @@ describe('what a fetch refuses, a plan refuses for the same reason', () => {
       'ERR_NOT_IN_STORE',
     ],
     ['an ID that is not there', () => ({ image: `sha512-${'0'.repeat(32)}` }), true, 'ERR_NOT_IN_STORE'],
+    [
+      'a missing signature',
+      () => ({ image: `${server.url}/app.aci`, signature: missing }),
+      false,
+      'ERR_NOT_FOUND',
+    ],
+    ['a missing signature of a file', () => ({ image: file, signature: missing }), false, 'ERR_NOT_FOUND'],
     ['a Docker image that cannot be verified', () => ({ image: app() }), false, 'ERR_SIGNATURE_REQUIRED'],
     [
       'one whose signature is demanded',
