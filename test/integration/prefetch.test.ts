@@ -1,6 +1,6 @@
 /** `aci prefetch`: lists of images through the built command line, against servers that count what is asked of them. */
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { buildAci } from '../support/images/aci.js';
@@ -202,55 +202,6 @@ describe('an image that fails', () => {
     const { code, stderr } = await prefetch([docker(0), ...options]);
     expect(stderr).toMatch(message);
     expect(code).toBe(exitCode);
-  });
-});
-
-describe('--min-free', () => {
-  it('keeps nothing from what the store has, and refuses the rest before it is asked for', async () => {
-    const dir = tempDir();
-    const url = `${server.url}/app.aci`;
-    expect((await prefetch([docker(0), url], { dir })).code).toBe(0);
-    registry.requests.length = 0;
-    const images = [docker(0), url, docker(1), `${server.url}/other.aci`];
-    server.putAci('/other.aci', ACI);
-    const { stdout, code } = await prefetch(['--min-free=900T', ...images], { dir });
-    expect(code).toBe(8);
-    const ends = stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => line.split('\t'));
-    expect(ends.map(([status, , image]) => [image, status]).sort()).toEqual(
-      images.map((image, at) => [image, at < 2 ? 'cached' : 'failed']).sort(),
-    );
-    expect([...layerRequests().keys()]).toEqual([]);
-    expect(server.requestsTo('/other.aci')).toEqual([]);
-    // All layers are there, only how they make an image is to be written.
-    registry.push('team/again', '1', buildDockerImage({ layers: [BASE], config: { Cmd: ['/other'] } }));
-    const again = `docker://${registry.host}/team/again:1`;
-    expect(statuses(await prefetch(['--min-free=900T', again], { dir }))[0]).toBe('fetched');
-  });
-
-  it('is kept by --output too', async () => {
-    const dir = tempDir();
-    expect((await prefetch([docker(0)], { dir })).code).toBe(0);
-    const output = join(tempDir(), 'app.aci');
-    const args = ['--pull-policy=new', `--output=${output}`, docker(0)];
-    const refused = await prefetch(['--min-free=900T', ...args], { dir });
-    expect([refused.code, existsSync(output)]).toEqual([8, false]);
-    expect([(await prefetch(['--min-free=1k', ...args], { dir })).code, existsSync(output)]).toEqual([
-      0,
-      true,
-    ]);
-  });
-
-  it('refuses an ACI that has changed when it comes', async () => {
-    const dir = tempDir();
-    const url = `${server.url}/changing.aci`;
-    server.putAci('/changing.aci', ACI);
-    expect((await prefetch([url], { dir })).code).toBe(0);
-    server.putAci('/changing.aci', buildAci({ name: 'example.test/app', entries: file('y', 200_000) }));
-    const { code, stderr } = await prefetch(['--min-free=900T', url], { dir });
-    expect([code, stderr]).toEqual([8, expect.stringContaining('would be free')]);
   });
 });
 
