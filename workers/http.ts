@@ -2,8 +2,8 @@
 
 import { FetchError } from '../src/errors.js';
 import type { HttpClient } from '../src/http/client.js';
+import type { AroundWait } from '../src/http/clock.js';
 import type { HttpOptions } from '../src/http/options.js';
-import type { WhileHeld } from '../src/http/pace.js';
 import type { RetryOptions } from '../src/http/retry.js';
 import type { BlobRequest, TaskContext } from '../src/tasks/contract.js';
 import type { SpanRequest } from './fill-file.js';
@@ -38,10 +38,10 @@ export function retryOptions(
 }
 
 /** The first connection is given back while its host is to be left alone; another one only helps, and so does not wait. */
-export function whileHeld(
+export function whileWaiting(
   { isFirst }: Pick<SpanRequest, 'isFirst'>,
   { withoutFirst }: TaskConnections,
-): WhileHeld {
+): AroundWait {
   return isFirst
     ? withoutFirst
     : async () => {

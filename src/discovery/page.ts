@@ -2,6 +2,7 @@
 
 import { type FetchError, isFetchError, type Stage } from '../errors.js';
 import type { HttpClient, HttpResponse } from '../http/client.js';
+import type { AroundWait } from '../http/clock.js';
 import { withDeadline } from '../http/deadline.js';
 import { statusError } from '../http/errors.js';
 import { readBounded } from '../http/limit.js';
@@ -37,33 +38,40 @@ export interface PageReader {
   read(place: string, signal: AbortSignal): Promise<Page>;
 }
 
+/** Within a deadline, for which waits do not count that the page is not to blame for. */
+interface Timely {
+  readonly signal: AbortSignal;
+  readonly whileWaiting: AroundWait;
+}
+
 /** For the pages of one host: a scheme that it has answered over is kept. */
 export function createPageReader(http: HttpClient, options: PageOptions): PageReader {
   const { insecureHttp, retries, onRetry, pageTimeoutMs = PAGE_TIMEOUT_MS } = options;
   let scheme: 'https' | 'http' | undefined;
 
-  async function requestOver(chosen: 'https' | 'http', place: string, signal: AbortSignal) {
-    const request = { headers: { accept: 'text/html, */*;q=0.1' }, httpsOnly: !insecureHttp, stage: STAGE };
+  async function requestOver(chosen: 'https' | 'http', place: string, { whileWaiting, signal }: Timely) {
+    const headers = { accept: 'text/html, */*;q=0.1' };
+    const request = { headers, httpsOnly: !insecureHttp, whileWaiting, stage: STAGE };
     const response = await http.request(`${chosen}://${place}?ac-discovery=1`, request, signal);
     scheme = chosen;
     return response;
   }
 
-  async function request(place: string, signal: AbortSignal): Promise<HttpResponse> {
-    if (scheme !== undefined) return requestOver(scheme, place, signal);
+  async function request(place: string, timely: Timely): Promise<HttpResponse> {
+    if (scheme !== undefined) return requestOver(scheme, place, timely);
     try {
-      return await requestOver('https', place, signal);
+      return await requestOver('https', place, timely);
     } catch (failure) {
       if (!insecureHttp || !isConnectionFailure(failure)) throw failure;
       // The failure over TLS says more than one over plain HTTP, unless somebody answers there.
-      return requestOver('http', place, signal).catch((error: unknown) => {
+      return requestOver('http', place, timely).catch((error: unknown) => {
         throw isConnectionFailure(error) ? failure : error;
       });
     }
   }
 
-  async function attempt(place: string, signal: AbortSignal): Promise<Page> {
-    const response = await request(place, signal);
+  async function attempt(place: string, timely: Timely): Promise<Page> {
+    const response = await request(place, timely);
     if (response.status === 200) {
       const html = await readBounded(response.body, MAX_PAGE_BYTES, pageName(place), STAGE);
       return { tags: await parseMetaTags(html), isAuthenticated: response.isAuthenticated };
@@ -76,7 +84,8 @@ export function createPageReader(http: HttpClient, options: PageOptions): PageRe
   return {
     read(place, signal) {
       const deadline = { timeoutMs: pageTimeoutMs, what: pageName(place), stage: STAGE, signal };
-      const run = () => withDeadline(deadline, (ends) => attempt(place, ends));
+      const run = () =>
+        withDeadline(deadline, (ends, whileWaiting) => attempt(place, { signal: ends, whileWaiting }));
       return withRetry(run, { signal, retries, onRetry });
     },
   };

@@ -138,7 +138,8 @@ export function fetchLayer(
         if (result !== 'change') return result;
       } catch (error) {
         if (signal.aborted || !isOfOrigin(error)) throw error;
-        failure ??= error;
+        // What the first place says is what the image meets; the others stand in for it.
+        if (failure === undefined || origin === source.origin) failure = error;
         // What another repository of a host has is no nearer when the host is away.
         const isGone = error.exitCode === 4 ? isOfHost(origin) : (other: LayerOrigin) => other === origin;
         origins = origins.filter((other) => !isGone(other));

@@ -7,8 +7,12 @@ import type { Permits } from './permits.js';
 export function limitHttp(http: HttpClient, permits: Permits): HttpClient {
   return {
     async request(url, request, signal) {
+      const { whileWaiting = (wait) => wait() } = request;
       const wanted = { host: new URL(url).host, memoryBytes: 0, isBrief: true };
-      const release = await permits.acquire(wanted, signal);
+      let release = (): void => {};
+      await whileWaiting(async () => {
+        release = await permits.acquire(wanted, signal);
+      });
       try {
         return releasing(await http.request(url, request, signal), release);
       } catch (error) {

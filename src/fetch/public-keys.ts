@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { discoverKeys } from '../discovery/discover.js';
 import { errnoOf, FetchError, isFetchError, retold, storageError } from '../errors.js';
 import type { HttpClient } from '../http/client.js';
+import type { AroundWait } from '../http/clock.js';
 import { withDeadline } from '../http/deadline.js';
 import { statusError } from '../http/errors.js';
 import { readBounded } from '../http/limit.js';
@@ -114,8 +115,9 @@ async function readLocation(access: KeyAccess, location: string, signal: AbortSi
 
 async function download({ http, insecureHttp, retries }: KeyAccess, url: string, signal: AbortSignal) {
   const what = `the key ${redactUrl(url)}`;
-  const attempt = async (ends: AbortSignal) => {
-    const response = await http.request(url, { httpsOnly: !insecureHttp, stage: STAGE }, ends);
+  const attempt = async (ends: AbortSignal, whileWaiting: AroundWait) => {
+    const request = { httpsOnly: !insecureHttp, whileWaiting, stage: STAGE } as const;
+    const response = await http.request(url, request, ends);
     if (response.status === 200) {
       const bytes = await readBounded(response.body, KEYS_MAX_BYTES, what, STAGE);
       return { bytes, isAuthenticated: response.isAuthenticated };

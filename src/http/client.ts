@@ -4,9 +4,10 @@ import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { authorizationHeaders } from '../auth/authorization.js';
 import type { Credential } from '../auth/credentials.js';
 import { abortedError, type FetchError, isFetchError, type Stage, throwIfAborted } from '../errors.js';
+import type { AroundWait } from './clock.js';
 import { isPlainHttpServer, networkError } from './errors.js';
 import { type HttpOptions, takesUnauthenticated } from './options.js';
-import { createPace, type Pace, type WhileHeld } from './pace.js';
+import { createPace, type Pace } from './pace.js';
 import { firstHop, type Hop, isRedirect, nextHop } from './redirect.js';
 import { parseRetryAfter } from './retry.js';
 
@@ -23,8 +24,8 @@ export interface HttpRequest {
   readonly credential?: Credential | undefined;
   /** Of a `POST`. */
   readonly body?: string | undefined;
-  /** Called with each wait for a host that is to be left alone, to do it in its stead. Default: does it. */
-  readonly whileHeld?: WhileHeld | undefined;
+  /** Called with each wait that must be over before it may be sent, to do it in its stead. Default: does it. */
+  readonly whileWaiting?: AroundWait | undefined;
   readonly stage: Stage;
 }
 
@@ -123,7 +124,7 @@ async function send(
   const failure = (cause: unknown): FetchError =>
     signal.aborted ? abortedError(signal.reason) : networkError(cause, url.host, request.stage);
   const method = request.method ?? 'GET';
-  const askedAt = (await pace?.untilOpen(url.host, signal, request.whileHeld)) ?? 0n;
+  const askedAt = (await pace?.untilOpen(url.host, signal, request.whileWaiting)) ?? 0n;
   let data: Dispatcher.ResponseData;
   try {
     data = await agent.request({

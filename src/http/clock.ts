@@ -1,5 +1,8 @@
 /** Time that something takes, without that of waits which are not its own, and perhaps an end to it. */
 
+/** Does a wait, and perhaps something before and after it. */
+export type AroundWait = (wait: () => Promise<void>) => Promise<void>;
+
 export interface Clock {
   /** Runs `wait`, whose time does not count. */
   without<T>(wait: () => Promise<T>): Promise<T>;

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { abortedError, FetchError } from '../errors.js';
+import type { AroundWait } from './clock.js';
 import { HOST_TABLE_BYTES, openHostTable } from './host-table.js';
 
 const DUE_BYTES = 8;
@@ -18,11 +19,11 @@ export interface Pace {
   /** Resolves when bytes that have come are within the limit: whoever waits for it reads no more until then. */
   spend(bytes: number, signal: AbortSignal): Promise<void>;
   /**
-   * Resolves when `host` may be asked, to the time from then on. `whileHeld` is called with each wait for that, to do
-   * it in its stead. Rejects with ERR_HOST_AWAY while the host is held after it could not be reached
+   * Resolves when `host` may be asked, to the time from then on. `whileWaiting` is called with each wait for that,
+   * to do it in its stead. Rejects with ERR_HOST_AWAY while the host is held after it could not be reached
    * {@link AWAY_FAILURES} times in a row.
    */
-  untilOpen(host: string, signal: AbortSignal, whileHeld?: WhileHeld): Promise<bigint>;
+  untilOpen(host: string, signal: AbortSignal, whileWaiting?: AroundWait): Promise<bigint>;
   /** How `host` is held now; undefined where it may be asked, or is away, so that whoever asks hears of it at once. */
   holdOf(host: string): Hold | undefined;
   /** Nobody asks `host` for so long. */
@@ -35,9 +36,6 @@ export interface Pace {
   /** It has answered. */
   answered(host: string): void;
 }
-
-/** Waits; or gives something back meanwhile and has it again when it resolves. */
-export type WhileHeld = (wait: () => Promise<void>) => Promise<void>;
 
 export interface Hold {
   readonly leftMs: number;
@@ -96,13 +94,13 @@ export function createPace({ bytesPerSecond, memory }: PaceOptions): Pace {
         return;
       }
     },
-    async untilOpen(host, signal, whileHeld = (waiting) => waiting()) {
+    async untilOpen(host, signal, whileWaiting = (waiting) => waiting()) {
       for (;;) {
         const held = holdOf(host);
         if (held === undefined) return nowMicros();
         const { leftMs, failures } = held;
         if (failures >= AWAY_FAILURES) throw hostAway(host, failures);
-        await whileHeld(() => wait(leftMs * (1 + JITTER * Math.random()), signal));
+        await whileWaiting(() => wait(leftMs * (1 + JITTER * Math.random()), signal));
       }
     },
     holdOf(host) {

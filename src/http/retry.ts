@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { abortedError, type FetchError, isFetchError, throwIfAborted } from '../errors.js';
+import type { AroundWait } from './clock.js';
 import { parseHttpDate } from './date.js';
 
 /** Requests made again after a failure, so at most four in all: as many as a passing fault needs. */
@@ -85,7 +86,7 @@ export interface RetryOptions {
   /** Told before each wait. */
   readonly onRetry?: ((retry: Retry) => void) | undefined;
   /** Called with each wait, to do it in its stead. Default: does it. */
-  readonly whileWaiting?: ((wait: () => Promise<void>) => Promise<void>) | undefined;
+  readonly whileWaiting?: AroundWait | undefined;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** How a discovery page is had, from real servers. */
 
 import { describe, expect, it } from 'vitest';
+import { createPace, newPaceMemory } from '../../../src/http/pace.js';
 import { runTool } from '../../support/process.js';
 import { projectDir } from '../../support/project.js';
 import { asked, discover, startSite, TEMPLATE } from './site.js';
@@ -52,6 +53,15 @@ describe('a page', () => {
     site.tls.putDiscovery('/app', [{ prefix: 'example.test/app', templates: [TEMPLATE] }]);
     await expect(discover(site, 'example.test/app')).rejects.toMatchObject({ code: 'ERR_LIMIT' });
     expect(site.tls.requests[0]?.sentBytes).toBeLessThan(16 * 1024 * 1024);
+  });
+
+  it('is not to blame for what was waited for before it was asked for', async () => {
+    const site = await startSite();
+    site.tls.putDiscovery('/app', [{ prefix: 'example.test/app', templates: [TEMPLATE] }]);
+    const memory = newPaceMemory();
+    createPace({ memory }).hold('example.test', 600);
+    const options = { pageTimeoutMs: 400, http: { pace: { memory } } };
+    expect(await discover(site, 'example.test/app', options)).toMatchObject({ page: 'example.test/app' });
   });
 
   it.each([

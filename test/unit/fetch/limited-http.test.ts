@@ -17,6 +17,8 @@ async function setUp(faults: FaultPlan = []) {
   const http = limitHttp(startClient(), permits);
   return {
     server,
+    http,
+    url,
     ask: (to = url) => http.request(to, { stage: 'resolve' }, NEVER),
     async isFree(): Promise<boolean> {
       const taken = permits.acquire({ host: server.host, memoryBytes: 0 }, AbortSignal.timeout(50));
@@ -61,6 +63,23 @@ describe('a request', () => {
     })();
     await expect(reading).rejects.toMatchObject({ code: 'ERR_NETWORK' });
     expect(await isFree()).toBe(true);
+  });
+
+  it('lets others do something around its wait', async () => {
+    const { http, url } = await setUp();
+    const told: string[] = [];
+    const whileWaiting = async (wait: () => Promise<void>): Promise<void> => {
+      told.push('waits');
+      await wait();
+      told.push('has waited');
+    };
+    const first = await http.request(url, { stage: 'resolve' }, NEVER);
+    const second = http.request(url, { stage: 'resolve', whileWaiting }, NEVER);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(told).toEqual(['waits']);
+    await first.discard();
+    await (await second).discard();
+    expect(told).toEqual(['waits', 'has waited']);
   });
 
   it('waits for the one before it', async () => {
