@@ -180,6 +180,19 @@ describe('a download that is slower than its reader', () => {
   });
 });
 
+it('what has come is there for the reader, also when nothing follows', async () => {
+  const download = await aciDownload([{ match: '/', fault: { kind: 'stall', afterBytes: 100_000 } }]);
+  const ending = new AbortController();
+  const fetching = download.fetch(ending.signal);
+  const arrived = (): number => {
+    const [started] = download.events.filter(({ event }) => event === 'blob.started');
+    return started?.event === 'blob.started' ? started.readBytes() : 0;
+  };
+  await expect.poll(arrived, { timeout: 5000 }).toBe(100_000);
+  ending.abort();
+  await expect(fetching).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+});
+
 describe('a download that is to wait', () => {
   it.each<[string, FaultRule]>([
     ['for a busy server', { match: '/', times: 1, fault: TOO_MANY }],

@@ -141,6 +141,21 @@ describe('the rest of a download', () => {
     expect(foundAt(path)).toEqual([]);
   });
 
+  it('is not noted any more by whom it does not belong to when the disk is done', async () => {
+    const path = newPath();
+    const file = openPartialFile(path);
+    file.begin(undefined);
+    file.write([bytes('0123456789')], 0);
+    let isOurs = true;
+    const late = file.checkpoint(() => isOurs);
+    isOurs = false;
+    leavePartial(path, bytes('ab'), { received: [{ start: 0, end: 2 }] });
+    const record = readFileSync(`${path}.json`, 'utf8');
+    await late;
+    expect(readFileSync(`${path}.json`, 'utf8')).toBe(record);
+    file.close();
+  });
+
   it.each<[string, string, unknown]>([
     ['no record', '', []],
     ['half a record', '{"bootId": "', []],
