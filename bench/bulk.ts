@@ -138,8 +138,8 @@ function wholeFigure(blobsPerRun: readonly (readonly BlobRequest[])[]): Figure {
   return { what: 'requests for one blob, parts apart, at most', value: Math.max(...most), atMost: 1 };
 }
 
-/** What a request that was divided had on its way when it was cut, and the configs, are within the aim. */
+/** Beyond the blobs: configs, and of a request that was divided what was on its way when it was cut. */
 function sentFigure(blobsPerRun: readonly (readonly BlobRequest[])[], blobBytes: number): Figure {
   const sent = blobsPerRun.map((blobs) => blobs.reduce((sum, { sentBytes }) => sum + sentBytes, 0));
-  return { what: 'bytes sent / bytes of the blobs', value: Math.max(...sent) / blobBytes, atMost: 1.01 };
+  return { what: 'bytes sent / bytes of the blobs', value: Math.max(...sent) / blobBytes, atMost: 1.05 };
 }
