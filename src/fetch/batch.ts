@@ -108,11 +108,13 @@ export async function runBatch<T extends Outcome>(
     const isHeld = (host: string): boolean => holdOf(host) !== undefined;
     const rank = (host: string): number => (isHeld(host) ? Number.MAX_SAFE_INTEGER / 2 : 0) + begun.of(host);
     const hosts = [...queues].filter(([, queue]) => queue.length > 0).map(([host]) => host);
-    if (hosts.length === 0 || waiting.total() >= MAX_WAITING) return undefined;
+    if (hosts.length === 0) return undefined;
     const best = hosts.reduce((one, other) => (rank(other) < rank(one) ? other : one));
     // Images that nobody may ask for do not keep others from beginning.
-    const counted = (host: string): boolean => isHeld(best) || !isHeld(host);
-    return begun.total(counted) - waiting.total(counted) < jobs + AHEAD_AT_ONCE ? best : undefined;
+    const isCounted = (host: string): boolean => isHeld(best) || !isHeld(host);
+    const known = waiting.total(isCounted);
+    const hasRoom = known < MAX_WAITING && begun.total(isCounted) - known < jobs + AHEAD_AT_ONCE;
+    return hasRoom ? best : undefined;
   }
 
   beginMore();
@@ -151,7 +153,7 @@ function createTally() {
   return {
     add: (host: string, change: 1 | -1): void => void counts.set(host, (counts.get(host) ?? 0) + change),
     of: (host: string): number => counts.get(host) ?? 0,
-    total: (isCounted: (host: string) => boolean = () => true): number =>
+    total: (isCounted: (host: string) => boolean): number =>
       [...counts].reduce((sum, [host, count]) => sum + (isCounted(host) ? count : 0), 0),
   };
 }
