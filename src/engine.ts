@@ -121,6 +121,7 @@ export type { ExportTarget, ExtractOptions, ExtractReport };
 const DEFAULT_JOBS = 4;
 /** Small requests, most of whose time is waiting. */
 const PLANS_AT_ONCE = 16;
+
 /** What an image shares with the others of its call. */
 interface Among {
   readonly fetchDependency: DependencyFetcher;
@@ -278,7 +279,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
         const fetch = () => fetchWithin(request, { fetchDependency, takeTurn }, signal);
         return outcomeOf(request, fetch, received, emit);
       };
-      return runBatch(requests, { ...batch, jobs, hostOf, holdOf: network.holdOf, run });
+      return runBatch(requests, { ...batch, jobs, hostOf, holds: network, run });
     },
     planAll: (requests, { signal } = {}) =>
       runBatch<PlannedImage | FailedImage>(requests, {

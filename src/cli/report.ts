@@ -8,6 +8,7 @@ import { jsonText } from './text.js';
 
 /** Before anything is fetched, and not hours later. @throws FetchError ERR_IO */
 export async function checkReport(path: string): Promise<void> {
+  if (await isDirectory(path)) throw reportError(path, new Error('it is a folder'));
   const written = (await isPlainOrNew(path)) ? dirname(path) : path;
   await access(written, constants.W_OK).catch((cause: unknown) => {
     throw reportError(path, cause);
@@ -26,6 +27,13 @@ export async function writeReport(path: string, value: unknown): Promise<void> {
     await rm(unfinished, { force: true }).catch(() => undefined);
     throw reportError(path, cause);
   }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (facts) => facts.isDirectory(),
+    () => false,
+  );
 }
 
 /** A pipe or a device is written to, not replaced. */

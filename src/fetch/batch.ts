@@ -2,9 +2,8 @@
 
 import { setMaxListeners } from 'node:events';
 import { FetchError, throwIfAborted } from '../errors.js';
-import type { Hold } from '../http/pace.js';
 import type { FetchRequest } from '../types.js';
-import { createPermits } from './permits.js';
+import { createPermits, type PermitOptions } from './permits.js';
 
 interface Outcome {
   readonly status: string;
@@ -40,8 +39,8 @@ export interface Batch<T extends Outcome> {
   readonly jobs: number;
   /** Where an image is asked for; empty for this machine. Those that have least of them under way come first. */
   hostOf(request: FetchRequest): string;
-  /** How a host is held now: images of it neither begin before others nor keep them from it. Default: none is. */
-  readonly holdOf?: ((host: string) => Hold | undefined) | undefined;
+  /** Of hosts that are held: their images begin, and have their turn, after those of others. Default: none is. */
+  readonly holds?: PermitOptions | undefined;
   /** Does not reject. */
   run(request: FetchRequest, signal: AbortSignal, takeTurn: TakeTurn): Promise<T>;
   readonly signal?: AbortSignal | undefined;
@@ -61,7 +60,7 @@ const LOOK_MS = 500;
 /** One outcome for each request, in their order. @throws FetchError ERR_ABORTED when `signal` is aborted */
 export async function runBatch<T extends Outcome>(
   requests: readonly FetchRequest[],
-  { jobs, hostOf, holdOf = () => undefined, run, signal, failFast = false, onOutcome }: Batch<T>,
+  { jobs, hostOf, holds = {}, run, signal, failFast = false, onOutcome }: Batch<T>,
 ): Promise<T[]> {
   const outcomes: T[] = [];
   const queues = queuesOf(requests, hostOf);
@@ -69,7 +68,7 @@ export async function runBatch<T extends Outcome>(
   const either = AbortSignal.any([givingUp.signal, ...(signal === undefined ? [] : [signal])]);
   // Every image that waits for its turn listens.
   setMaxListeners(0, either);
-  const turns = createPermits({ connections: jobs, connectionsPerHost: jobs, memoryBytes: 0 }, { holdOf });
+  const turns = createPermits({ connections: jobs, connectionsPerHost: jobs, memoryBytes: 0 }, holds);
   const running = new Set<Promise<void>>();
   /** Images that have begun, and those of them that wait for their turn, by their hosts. */
   const begun = createTally();
@@ -105,7 +104,7 @@ export async function runBatch<T extends Outcome>(
 
   /** Whose next image may begin, if any. */
   function nextHost(): string | undefined {
-    const isHeld = (host: string): boolean => holdOf(host) !== undefined;
+    const isHeld = (host: string): boolean => holds.holdOf?.(host) !== undefined;
     const rank = (host: string): number => (isHeld(host) ? Number.MAX_SAFE_INTEGER / 2 : 0) + begun.of(host);
     const hosts = [...queues].filter(([, queue]) => queue.length > 0).map(([host]) => host);
     if (hosts.length === 0) return undefined;

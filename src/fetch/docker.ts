@@ -19,6 +19,7 @@ export function fetchDocker(
 export function registrySource(session: Session, reference: DockerReference): ConvertibleSource {
   const registry = createRegistry(session.http, reference, {
     insecureHttp: session.insecure.http,
+    tokenHttp: session.tokenHttp,
     retries: session.retries,
     onRetry: retryTeller(session, reference.image),
     credential: async (signal) =>
@@ -31,7 +32,6 @@ export function registrySource(session: Session, reference: DockerReference): Co
     originOf: (layer) => ({
       kind: 'registry',
       request: () => registry.blobRequest(layer),
-      isStale: registry.isStale,
       renewIfStale: registry.renewIfStale,
       refreshAuthorization: registry.refreshAuthorization,
     }),

@@ -57,26 +57,23 @@ export function fetchLayer(
     }
   }
 
-  async function takeTurn(origin: LayerOrigin, ends: AbortSignal): Promise<Connections> {
+  async function connect(origin: LayerOrigin, ends: AbortSignal): Promise<Connections> {
     const wanted = { host: hostOf(origin), memoryBytes: FETCH_TASK_BYTES, sizeBytes: layer.sizeBytes };
-    const connections = await takeConnections(permits, wanted, ends);
-    if (origin.kind === 'file' || !origin.isStale()) return connections;
-    // The token has grown old while the layer waited. Asking for another one takes a permit too. Once: a token that is
-    // old again after that is for the registry to refuse.
-    connections.end();
-    await origin.renewIfStale(ends);
     return takeConnections(permits, wanted, ends);
   }
 
+  /** `place` is called when the task may begin: only then the token is the one to send. */
   async function runTask(
     origin: LayerOrigin,
-    place: FetchLayerInput['source'],
+    place: () => FetchLayerInput['source'],
     ends: AbortSignal,
   ): Promise<LayerResult> {
-    const connections = await takeTurn(origin, ends);
+    const connections = await connect(origin, ends);
     try {
+      // The token may have grown old while the layer waited for its turn.
+      if (origin.kind === 'registry') await origin.renewIfStale(ends);
       const input = {
-        source: place,
+        source: place(),
         digest: layer.digest,
         sizeBytes: layer.sizeBytes,
         priority: source.priority,
@@ -96,16 +93,21 @@ export function fetchLayer(
 
   /** Goes on with a new token as often as one has brought something and then expired. */
   async function fetchFromRegistry(origin: RegistryOrigin, ends: AbortSignal): Promise<LayerResult> {
-    for (let soFarBytes = -1; ; ) {
+    let shown: string | undefined;
+    function place(): FetchLayerInput['source'] {
       const request = { ...origin.request(), http: session.httpOptions, retries: session.retries };
+      shown = request.authorization;
+      return { kind: 'registry', request, partialFile };
+    }
+    for (let soFarBytes = -1; ; ) {
       try {
-        return await runTask(origin, { kind: 'registry', request, partialFile }, ends);
+        return await runTask(origin, place, ends);
       } catch (error) {
         const wireBytes = counters.read('wireBytes');
         const isRefused = isFetchError(error) && error.code === 'ERR_AUTH';
         if (!isRefused || wireBytes <= soFarBytes) throw error;
         soFarBytes = wireBytes;
-        await origin.refreshAuthorization(ends, request.authorization);
+        await origin.refreshAuthorization(ends, shown);
       }
     }
   }
@@ -114,7 +116,7 @@ export function fetchLayer(
 
   /** Until it is here, or `origin` is to be left alone while another one is not. */
   async function fetchFrom(origin: LayerOrigin): Promise<LayerResult | 'change'> {
-    if (origin.kind === 'file') return runTask(origin, origin, signal);
+    if (origin.kind === 'file') return runTask(origin, () => origin, signal);
     const changing = new AbortController();
     const timer = setInterval(() => {
       if (!mayAnswer(origin) && origins.some(mayAnswer)) changing.abort();
@@ -151,7 +153,10 @@ export function fetchLayer(
     async run() {
       const startedAt = performance.now();
       try {
-        const { downloadedBytes } = await fetchFromAny();
+        const result = await fetchFromAny();
+        // What attempts before the last one brought came too.
+        const freshBytes = source.origin.kind === 'file' ? 0 : layer.sizeBytes - (resumedBytes ?? 0);
+        const downloadedBytes = Math.max(result.downloadedBytes, freshBytes);
         const durationMs = Math.round(performance.now() - startedAt);
         const { sizeBytes } = layer;
         emit({ event: 'blob.done', ...id, kind: 'layer', sizeBytes, downloadedBytes, durationMs });

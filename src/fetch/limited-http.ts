@@ -1,6 +1,7 @@
 /** The small requests of the coordinator, within the limits that its tasks keep to as well. */
 
 import type { HttpClient, HttpResponse } from '../http/client.js';
+import type { AroundWait } from '../http/clock.js';
 import type { Permits } from './permits.js';
 
 /** A request takes its permit before it is made, and gives it back when its answer was read or given up. */
@@ -14,7 +15,15 @@ export function limitHttp(http: HttpClient, permits: Permits): HttpClient {
         release = await permits.acquire(wanted, signal);
       });
       try {
-        return releasing(await http.request(url, request, signal), release);
+        // As with a task: whoever waits for a host, also one that it was redirected to, keeps nothing meanwhile.
+        const withoutPermit: AroundWait = (wait) =>
+          whileWaiting(async () => {
+            release();
+            await wait();
+            release = await permits.acquire(wanted, signal);
+          });
+        const response = await http.request(url, { ...request, whileWaiting: withoutPermit }, signal);
+        return releasing(response, release);
       } catch (error) {
         release();
         throw error;

@@ -19,10 +19,14 @@ export interface NetworkOptions {
 
 export interface Network {
   readonly http: HttpClient;
+  /** The same without permits; closed with it. */
+  readonly tokenHttp: HttpClient;
   readonly httpOptions: HttpOptions;
   readonly permits: Permits;
   /** How a host (`HOST[:PORT]`) is held now, if it is to be left alone. */
   readonly holdOf: (host: string) => Hold | undefined;
+  /** Tells that somebody waits for a host that is held; once for each time, whoever else waits for it. */
+  readonly onHeld: (host: string, hold: Hold) => void;
 }
 
 const DEFAULT_CONNECTIONS = 16;
@@ -49,11 +53,14 @@ export function openNetwork(options: NetworkOptions, insecure: InsecureOptions, 
   };
   const limits = { connections, connectionsPerHost, memoryBytes: TASK_MEMORY_BYTES };
   const { holdOf } = createPace(pace);
-  const permits = createPermits(limits, {
-    holdOf,
-    onHeld: (host, { leftMs, isUnreachable }) =>
-      emit({ event: 'host.held', host, delayMs: Math.ceil(leftMs), isUnreachable }),
-  });
-  const http = limitHttp(createLazyHttpClient(httpOptions), permits);
-  return { http, httpOptions, permits, holdOf };
+  const toldUntilMs = new Map<string, number>();
+  function onHeld(host: string, { leftMs, isUnreachable }: Hold): void {
+    const nowMs = performance.now();
+    if ((toldUntilMs.get(host) ?? 0) > nowMs) return;
+    toldUntilMs.set(host, nowMs + leftMs);
+    emit({ event: 'host.held', host, delayMs: Math.ceil(leftMs), isUnreachable });
+  }
+  const permits = createPermits(limits, { holdOf, onHeld });
+  const tokenHttp = createLazyHttpClient(httpOptions);
+  return { http: limitHttp(tokenHttp, permits), tokenHttp, httpOptions, permits, holdOf, onHeld };
 }

@@ -56,9 +56,8 @@ function isBefore(one: Rank, other: Rank): boolean {
 /**
  * What is brief first and extra connections last; the host that has least comes first, then what is big (see
  * {@link PermitRequest}), then who came first. A request does not wait behind one for a busy host, nor for one that is
- * held. Nothing that holds a permit waits for
- * another one, so no limit can lead to a deadlock; a request for more than there is at all is granted when nothing else
- * runs.
+ * held. Nothing that holds a permit waits for another one, so no limit can lead to a deadlock; a request for more than
+ * there is at all is granted when nothing else runs.
  */
 export function createPermits(
   limits: PermitLimits,

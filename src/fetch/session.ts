@@ -33,6 +33,8 @@ export interface SessionBase {
   readonly trustKeysFromHttps: boolean;
   /** Further tries of every request. */
   readonly retries: number;
+  /** For tokens: without permits, for a task asks for one while it holds its own. */
+  readonly tokenHttp: HttpClient;
   readonly permits: Permits;
   /** How a host (`HOST[:PORT]`) is held now, if it is to be left alone. */
   readonly holdOf: (host: string) => Hold | undefined;
@@ -52,8 +54,6 @@ export interface RegistryOrigin {
   readonly kind: 'registry';
   /** Where it is; asked again after `refreshAuthorization`. */
   request(): BlobRequest;
-  /** Whether its `authorization` will not hold much longer. */
-  isStale(): boolean;
   /** Sees to it that the `authorization` of the request holds for a while. */
   renewIfStale(signal: AbortSignal): Promise<void>;
   /** Brings another `authorization` than the one that was refused. */

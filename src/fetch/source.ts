@@ -29,7 +29,8 @@ export function sourceOf(reference: ImageReference): string {
 export function remoteHost(reference: ImageReference): string {
   switch (reference.kind) {
     case 'docker':
-      return reference.registry;
+      // As in a URL, without the port that is meant anyway.
+      return new URL(`https://${reference.registry}`).host;
     case 'url':
       return new URL(reference.url).host;
     case 'name':

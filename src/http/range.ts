@@ -51,7 +51,7 @@ const MIN_PIECE_BYTES = 64 * 1024;
 /**
  * | status | Content-Range | |
  * |---|---|---|
- * | 206 | starts where it was asked to, ends there or, after a fair piece, before; total and Content-Length agree | append |
+ * | 206 | starts where it was asked to, ends there or, of a known size and after a fair piece, before; total and Content-Length agree | append |
  * | 206 | anything else, or none | ERR_HTTP_STATUS: the body is of no use |
  * | 200 | | restart: the server does not do ranges, the body is the whole |
  * | 416 | | restart: what is there is no prefix of what the server has; the body is an error page |
@@ -79,8 +79,10 @@ export function checkPartial(answer: PartialAnswer): 'append' | 'restart' {
     throw rangeError(what, stage, `of ${range.totalBytes} bytes where there must be ${expectedTotal}`);
   }
   const lengthBytes = range.end - range.start + 1;
-  const wantedEnd = requestedEnd ?? range.totalBytes ?? range.end + 1;
-  if (range.end >= wantedEnd || (range.end + 1 < wantedEnd && lengthBytes < MIN_PIECE_BYTES)) {
+  const wantedEnd = requestedEnd ?? expectedTotal ?? range.totalBytes ?? range.end + 1;
+  // Without a size nobody would know that something is missing.
+  const mayBeShort = expectedTotal !== undefined && lengthBytes >= MIN_PIECE_BYTES;
+  if (range.end >= wantedEnd || (range.end + 1 < wantedEnd && !mayBeShort)) {
     throw rangeError(what, stage, `up to byte ${range.end} where ${wantedEnd - 1} was asked for`);
   }
   const announced = headers['content-length'];

@@ -36,9 +36,7 @@ export interface Authorizer {
   header(scheme: Scheme): string | undefined;
   /** The challenge that was answered last. */
   lastAsked(): Asked | undefined;
-  /** Whether the token will not hold much longer. */
-  isStale(): boolean;
-  /** Gets a new token where {@link isStale}. */
+  /** Gets a new token where the old one will not hold much longer. */
   renewIfStale(signal: AbortSignal): Promise<void>;
   /**
    * Answers a challenge, unless `refused` has been replaced meanwhile: however many requests are refused together,
@@ -132,7 +130,6 @@ export function createAuthorizer(
   return {
     header,
     lastAsked: () => lastAsked,
-    isStale,
     async renewIfStale(signal) {
       const asked = lastAsked;
       if (asked !== undefined && isStale()) await single(() => !isStale(), asked, signal);

@@ -28,6 +28,8 @@ const SIZE_REQUESTS = 4;
 export interface RegistryOptions {
   /** Plain HTTP where the registry cannot be had over TLS. The HTTP client must allow it as well. */
   readonly insecureHttp: boolean;
+  /** For tokens. Default: as everything else. */
+  readonly tokenHttp?: HttpClient | undefined;
   /** Of each small request. Default 3. */
   readonly retries?: number | undefined;
   readonly onRetry?: ((retry: Retry) => void) | undefined;
@@ -53,8 +55,6 @@ export interface Registry extends ImageSource {
   readConfig(image: Pick<ResolvedImage, 'config'>, signal: AbortSignal): Promise<Buffer>;
   /** What a worker needs to download a blob; meaningful after {@link resolve}. */
   blobRequest(descriptor: Pick<Descriptor, 'digest'>): BlobRequest;
-  /** Whether the token of {@link blobRequest} will not hold much longer. */
-  isStale(): boolean;
   /** Sees to it that the token of {@link blobRequest} holds for a while. */
   renewIfStale(signal: AbortSignal): Promise<void>;
   /**
@@ -166,7 +166,6 @@ export function createRegistry(
       url: connection.urlOf(blobPath(digest)),
       authorization: connection.authorization(),
     }),
-    isStale: connection.isStale,
     renewIfStale: (signal) => retrying(signal, () => connection.renewIfStale(signal)),
     refreshAuthorization: (signal, refused) =>
       retrying(signal, () => connection.reauthorize(refused, signal)),

@@ -10,7 +10,10 @@ import { parseChallenge } from './challenge.js';
 const STAGE: Stage = 'resolve';
 
 /** `insecureHttp` also means: fall back to plain HTTP where the registry cannot be had over TLS. */
-export type ConnectionOptions = AuthorizerOptions;
+export interface ConnectionOptions extends AuthorizerOptions {
+  /** For tokens. Default: as everything else. */
+  readonly tokenHttp?: HttpClient | undefined;
+}
 
 export interface Connection {
   /** The absolute URL of a path below `/v2/`, with https until the registry has answered over something else. */
@@ -23,8 +26,6 @@ export interface Connection {
    * with.
    */
   get(path: string, request: ConnectionRequest, signal: AbortSignal): Promise<HttpResponse>;
-  /** Whether {@link authorization} will not hold much longer. */
-  isStale(): boolean;
   /** Sees to it that {@link authorization} holds for a while. */
   renewIfStale(signal: AbortSignal): Promise<void>;
   /**
@@ -53,7 +54,7 @@ export function createConnection(
 ): Connection {
   const { registry, repository } = reference;
   const { insecureHttp } = options;
-  const authorizer = createAuthorizer(http, reference, options);
+  const authorizer = createAuthorizer(options.tokenHttp ?? http, reference, options);
   let scheme: Scheme | undefined;
   const hasPort = new URL(`https://${registry}`).port !== '';
 
@@ -106,7 +107,6 @@ export function createConnection(
   return {
     urlOf: (path) => urlWith(scheme ?? 'https', path),
     authorization,
-    isStale: authorizer.isStale,
     renewIfStale: authorizer.renewIfStale,
 
     async get(path, wanted, signal) {

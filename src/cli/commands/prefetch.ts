@@ -197,7 +197,7 @@ export class PrefetchCommand extends AciCommand {
         images: plans.map(planRecord),
       });
     }
-    if (totals.downloadBytes > free) {
+    if (totals.downloadBytes > 0 && totals.downloadBytes > free) {
       throw new FetchError('ERR_NO_SPACE', 'the images do not fit the disk', { stage: 'store' });
     }
     return exitCodeOfList(plans);

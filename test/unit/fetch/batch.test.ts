@@ -31,7 +31,7 @@ function batchOf(list: readonly Listed[], jobs: number, held: ReadonlySet<string
   const done = runBatch(requestsOf(list), {
     jobs,
     hostOf,
-    holdOf: (host) => (held.has(host) ? { leftMs: 100, isUnreachable: false } : undefined),
+    holds: { holdOf: (host) => (held.has(host) ? { leftMs: 100, isUnreachable: false } : undefined) },
     async run({ image: name }, signal, takeTurn) {
       await new Promise<void>((resolve) => looked.set(name, resolve));
       await inTurn(takeTurn, turnOf.get(name) as Turn, signal, () => {

@@ -51,6 +51,7 @@ async function setUp(faults: FaultPlan = [], retries = 0): Promise<Setup> {
     lease,
     runner: createLazyRunner(async () => inlineRunner),
     http: startClient(),
+    tokenHttp: startClient(),
     httpOptions,
     insecure: { http: true, image: true, tls: false, pubkey: false },
     credentials: undefined,
@@ -68,7 +69,6 @@ async function setUp(faults: FaultPlan = [], retries = 0): Promise<Setup> {
     origin: {
       kind: 'registry',
       request: () => ({ url: `${registry.url}/v2/test/blobs/${big.digest}` }),
-      isStale: () => false,
       renewIfStale: async () => {},
       refreshAuthorization: async () => {},
       ...origin,
@@ -259,6 +259,23 @@ describe('a layer', () => {
     }
     expect(setup.downloads(big)).toBe(1);
     for (const handle of handles) await handle.release();
+  });
+
+  it('is asked for with the token of the moment in which its turn has come', async () => {
+    const setup = await setUp();
+    let token = 'old';
+    const source = setup.source('a', {
+      request: () => ({ url: `${setup.registry.url}/v2/test/blobs/${big.digest}`, authorization: token }),
+      // While it holds its permit: this must not need another one.
+      renewIfStale: async () => {
+        token = 'new';
+      },
+    });
+    const handle = await setup.jobs.open(big, source, false, NEVER);
+    await handle.start();
+    const sent = setup.registry.requestsTo(big.digest).map(({ headers }) => headers['authorization']);
+    expect(sent).toEqual(['new']);
+    await handle.release();
   });
 
   it('is asked for once more with a new token', async () => {

@@ -3,22 +3,25 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { limitHttp } from '../../../src/fetch/limited-http.js';
 import { createPermits } from '../../../src/fetch/permits.js';
+import type { HttpOptions } from '../../../src/http/options.js';
+import { createPace, newPaceMemory } from '../../../src/http/pace.js';
 import { startAciServer } from '../../support/servers/aci-server.js';
 import type { FaultPlan } from '../../support/servers/faults.js';
 import { startClient } from '../http/server.js';
 
 const NEVER = new AbortController().signal;
 
-async function setUp(faults: FaultPlan = []) {
+async function setUp(faults: FaultPlan = [], options: Partial<HttpOptions> = {}) {
   const server = await startAciServer({ faults });
   onTestFinished(() => server.close());
   const url = server.putFile('/file', Buffer.alloc(200_000, 'x'));
   const permits = createPermits({ connections: 1, connectionsPerHost: 1, memoryBytes: 0 });
-  const http = limitHttp(startClient(), permits);
+  const http = limitHttp(startClient(options), permits);
   return {
     server,
     http,
     url,
+    permits,
     ask: (to = url) => http.request(to, { stage: 'resolve' }, NEVER),
     async isFree(): Promise<boolean> {
       const taken = permits.acquire({ host: server.host, memoryBytes: 0 }, AbortSignal.timeout(50));
@@ -80,6 +83,23 @@ describe('a request', () => {
     await first.discard();
     await (await second).discard();
     expect(told).toEqual(['waits', 'has waited']);
+  });
+
+  it('has no permit while the host is to be left alone that it was redirected to', async () => {
+    const memory = newPaceMemory();
+    const { server, url, permits, isFree } = await setUp([], { pace: { memory } });
+    const elsewhere = server.url.replace('127.0.0.1', 'localhost');
+    server.setFaults([
+      { match: '/file', times: 1, fault: { kind: 'redirect', location: `${elsewhere}/file` } },
+    ]);
+    const http = limitHttp(startClient({ pace: { memory } }), permits);
+    createPace({ memory }).hold(new URL(elsewhere).host, 800);
+    const asking = http.request(url, { stage: 'resolve' }, NEVER);
+    await server.waitForRequest('/file');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(await isFree()).toBe(true);
+    await (await asking).discard();
+    expect(await isFree()).toBe(true);
   });
 
   it('waits for the one before it', async () => {

@@ -43,6 +43,7 @@ it.each([
   [206, 'bytes 50-99/101', '50', 'ERR_HTTP_STATUS'],
   [206, 'bytes 50-99/100', '49', 'ERR_HTTP_STATUS'],
   [206, 'bytes 50-98/100', '49', 'ERR_HTTP_STATUS'],
+  [206, 'bytes 50-50/*', '1', 'ERR_HTTP_STATUS'],
   [204, undefined, undefined, 'ERR_HTTP_STATUS'],
   [304, undefined, undefined, 'ERR_HTTP_STATUS'],
   [404, undefined, undefined, 'ERR_NOT_FOUND'],
@@ -51,6 +52,13 @@ it.each([
 ] as const)('status %i, %s, length %s, from 50 of 100 is %s', (status, range, length, code) => {
   const answer = { status, headers: headersOf(range, length), requestedStart: 50, expectedTotal: 100 };
   expect(() => checkPartial(answer)).toThrow(expect.objectContaining({ code, stage: 'download' }));
+});
+
+it('of a content whose size is not known is all the rest, or of no use', () => {
+  const headers = headersOf('bytes 50-900049/2000000', '900000');
+  const answer = { status: 206, headers, requestedStart: 50 };
+  expect(() => checkPartial(answer)).toThrow(expect.objectContaining({ code: 'ERR_HTTP_STATUS' }));
+  expect(checkPartial({ ...answer, expectedTotal: 2_000_000 })).toBe('append');
 });
 
 function headersOf(range: string | undefined, length: string | undefined): Record<string, string> {
