@@ -4,7 +4,7 @@ import { type FetchError, isFetchError } from '../errors.js';
 import type { FetchLayerInput, TaskNote } from '../tasks/contract.js';
 import type { BlobCounters } from '../tasks/counters.js';
 import type { Descriptor } from '../types.js';
-import { type Connections, takeConnections } from './connections.js';
+import { takeConnections } from './connections.js';
 import {
   FETCH_TASK_BYTES,
   type LayerOrigin,
@@ -57,18 +57,14 @@ export function fetchLayer(
     }
   }
 
-  async function connect(origin: LayerOrigin, ends: AbortSignal): Promise<Connections> {
-    const wanted = { host: hostOf(origin), memoryBytes: FETCH_TASK_BYTES, sizeBytes: layer.sizeBytes };
-    return takeConnections(permits, wanted, ends);
-  }
-
   /** `place` is called when the task may begin: only then the token is the one to send. */
   async function runTask(
     origin: LayerOrigin,
     place: () => FetchLayerInput['source'],
     ends: AbortSignal,
   ): Promise<LayerResult> {
-    const connections = await connect(origin, ends);
+    const wanted = { host: hostOf(origin), memoryBytes: FETCH_TASK_BYTES, sizeBytes: layer.sizeBytes };
+    const connections = await takeConnections(permits, wanted, ends);
     try {
       // The token may have grown old while the layer waited for its turn.
       if (origin.kind === 'registry') await origin.renewIfStale(ends);

@@ -11,16 +11,17 @@ export function limitHttp(http: HttpClient, permits: Permits): HttpClient {
       const { whileWaiting = (wait) => wait() } = request;
       const wanted = { host: new URL(url).host, memoryBytes: 0, isBrief: true };
       let release = (): void => {};
-      await whileWaiting(async () => {
+      const take = async (): Promise<void> => {
         release = await permits.acquire(wanted, signal);
-      });
+      };
+      await whileWaiting(take);
       try {
         // As with a task: whoever waits for a host, also one that it was redirected to, keeps nothing meanwhile.
         const withoutPermit: AroundWait = (wait) =>
           whileWaiting(async () => {
             release();
             await wait();
-            release = await permits.acquire(wanted, signal);
+            await take();
           });
         const response = await http.request(url, { ...request, whileWaiting: withoutPermit }, signal);
         return releasing(response, release);

@@ -15,7 +15,7 @@ export interface PermitRequest {
   readonly memoryBytes: number;
   /** How much is to come; big ones go first, so that none of them is left alone at the end. Default: small. */
   readonly sizeBytes?: number | undefined;
-  /** A manifest, a token and the like: before all others. Default false. */
+  /** A manifest, a config and the like: before all others. Default false. */
   readonly isBrief?: boolean | undefined;
   /** A further connection of a task that has one: behind every task that still waits for its first. Default false. */
   readonly isExtra?: boolean | undefined;
