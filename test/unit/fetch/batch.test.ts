@@ -138,6 +138,24 @@ describe('a batch', () => {
     await batch.done;
   });
 
+  it('begins with others when a host is held whose images are all that has begun', async () => {
+    const held = new Set(['free']);
+    const list = [...'012345'].flatMap((at) => [image(`slow ${at}`, 'slow'), image(`free ${at}`, 'free')]);
+    const batch = batchOf(list, 1, held);
+    expect(batch.looking()).toEqual(['slow 0', 'slow 1', 'slow 2']);
+    held.clear();
+    held.add('slow');
+    await expect.poll(batch.looking, { timeout: 3000 }).toContain('free 0');
+    held.clear();
+    for (let left = list.length; left > 0; left -= 1) {
+      const [next = ''] = batch.looking();
+      await batch.look(next);
+      await expect.poll(batch.fetching, { timeout: 3000 }).toContain(next);
+      await batch.fetch(next);
+    }
+    await batch.done;
+  });
+
   it('fetches of the host that has least, also before what is bigger', async () => {
     const list = [image('a1', 'a', 500), image('a2', 'a', 500), image('b', 'b'), image('a3', 'a', 900)];
     const batch = batchOf(list, 2);
