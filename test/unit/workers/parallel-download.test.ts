@@ -379,7 +379,9 @@ describe('a download in parts that was interrupted', () => {
       (sum: number, { start, end }: { start: number; end: number }) => sum + end - start,
       0,
     );
-    expect(keptBytes).toBeGreaterThan(ACI.length / 4);
-    expect(await download.fetch()).toBeLessThan(ACI.length - keptBytes + 2 * MIB);
+    // Much of what was sent may still have been in the sockets. So much must have been kept that asking for it again shows.
+    const overlapBytes = 2 * MIB;
+    expect(keptBytes).toBeGreaterThan(2 * overlapBytes);
+    expect(await download.fetch()).toBeLessThan(ACI.length - keptBytes + overlapBytes);
   });
 });
