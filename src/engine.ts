@@ -16,7 +16,7 @@ import { openNetwork } from './fetch/network.js';
 import { createReceived, outcomeOf, resultOf } from './fetch/outcome.js';
 import type { CompleteRequest, Session } from './fetch/session.js';
 import { remoteHost } from './fetch/source.js';
-import { freeBytes } from './fetch/space.js';
+import { createRoom, freeBytes } from './fetch/space.js';
 import { completeId, findImage, storedImageOf } from './fetch/stored.js';
 import { createUses } from './fetch/uses.js';
 import { createClock } from './http/clock.js';
@@ -182,7 +182,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       emit,
     };
     const base = { ...shared, retries: options.retries ?? DEFAULT_RETRIES };
-    return { ...base, layers: createLayerJobs(base), minFreeBytes };
+    return {
+      ...base,
+      layers: createLayerJobs(base),
+      room: createRoom(store.layout.root, minFreeBytes),
+      minFreeBytes,
+    };
   }
 
   async function fetchOne(

@@ -32,7 +32,7 @@ import {
   signatureUrlOf,
 } from './signature-file.js';
 import { remoteHost, sourceOf, urlKey } from './source.js';
-import { type ClaimRoom, roomOf, withMinFree } from './space.js';
+import type { ClaimRoom } from './space.js';
 
 /** Where an ACI is, and what it must be. */
 export interface AciOrigin extends Asked {
@@ -67,7 +67,7 @@ export async function fetchFile(
   const hashes = await hashesFor(signature);
   const input = { source: { kind: 'file', path }, hashes } as const;
   const arrival = await inTurn(request.takeTurn, { host: '' }, signal, () =>
-    withMinFree(roomOf(session, signal), (roomy, claim) =>
+    session.room.during(signal, (roomy, claim) =>
       runInRoom(session, claim, (told) => runFetchAci(told, { image, source }, input, roomy)),
     ),
   );
@@ -117,7 +117,7 @@ async function fetchLocked(
   try {
     const partialFile = await partialPlace(session, key, request.noStore);
     const current = await remembered(session, reference, request);
-    return await withMinFree(roomOf(session, signal), async (roomy, claim) => {
+    return await session.room.during(signal, async (roomy, claim) => {
       const downloading = { ...origin, partialFile, claim, ...current };
       try {
         return await download(session, downloading, request, roomy);
@@ -187,7 +187,7 @@ async function download(
     hashes: await hashesFor(early),
   } as const;
   // What the store has may be unchanged, and then nothing is written.
-  if (known === undefined) await claim(0);
+  if (known === undefined) await claim();
   const { output, aciFile } = await runInRoom(session, claim, (told) =>
     runFetchAci(told, { image, source }, input, signal),
   );
@@ -238,7 +238,8 @@ async function runInRoom(
   let claimed: Promise<void> = Promise.resolve();
   const emit: EventSink = (event) => {
     if (event.event === 'blob.started') {
-      claimed = claim((event.sizeBytes ?? event.resumedBytes) - event.resumedBytes);
+      const { blob, sizeBytes = 0, readBytes } = event;
+      claimed = claim(new Map([[blob, () => sizeBytes - readBytes()]]));
       // Its failure aborts the download too.
       claimed.catch(() => undefined);
     }

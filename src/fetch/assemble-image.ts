@@ -5,6 +5,7 @@ import { type FetchError, isFetchError, throwIfAborted } from '../errors.js';
 import type { AssembleOutput } from '../tasks/contract.js';
 import type { Descriptor, Digest } from '../types.js';
 import type { LayerHandle, LayerOrigin, Session } from './session.js';
+import type { ClaimRoom } from './space.js';
 
 export interface Assembling {
   readonly image: string;
@@ -14,6 +15,8 @@ export interface Assembling {
   /** The ACI's manifest. */
   readonly manifest: string;
   readonly noStore: boolean;
+  /** Called before anything is downloaded, unless the store has all layers. */
+  readonly claim: ClaimRoom;
 }
 
 /** Hashing what a layer holds, as a part of the time that downloading, inflating and writing it takes. */
@@ -40,7 +43,7 @@ export async function assembleImage(
 
 async function assembleLayers(
   session: Session,
-  { image, layers, originOf, manifest, noStore }: Assembling,
+  { image, layers, originOf, manifest, noStore, claim }: Assembling,
   outerSignal: AbortSignal,
 ): Promise<Assembled | { readonly staleResume: FetchError }> {
   const siblings = new AbortController();
@@ -55,6 +58,10 @@ async function assembleLayers(
       const source = { image, priority, origin: originOf(layer) };
       opened.set(digest, await session.layers.open(layer, source, noStore, signal));
     }
+    const missing = [...opened].flatMap(([digest, { missingBytes }]) =>
+      missingBytes === undefined ? [] : [[digest, missingBytes] as const],
+    );
+    if (missing.length > 0) await claim(new Map(missing));
     const handles = topFirst.map(({ digest }) => opened.get(digest) as LayerHandle);
     const input = { manifest, layers: handles.map(({ files }) => files) };
     const workBytes = ASSEMBLY_WORK * layers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);

@@ -21,10 +21,8 @@ import type {
 import { type Assembled, assembleImage } from './assemble-image.js';
 import { inTurn } from './batch.js';
 import { readConverted, storeAnswers, unchangedImage } from './converted.js';
-import { neededLayers } from './needed-layers.js';
 import type { CompleteRequest, Found, LayerOrigin, Session } from './session.js';
 import { convertedKey, remoteHost, sourceOf } from './source.js';
-import { roomOf, withMinFree } from './space.js';
 import { foundInStore } from './stored.js';
 
 /** Where an image is had from: a registry, or a layout on disk. */
@@ -115,23 +113,12 @@ async function fetchResolved<Image extends ResolvedImage>(
     const problem = `the image config makes an ACI manifest of more than ${MAX_ACI_MANIFEST_BYTES} bytes`;
     throw new FetchError('ERR_LIMIT', `${image}: ${problem}`, { stage: 'convert' });
   }
-  const assembled = await withMinFree(roomOf(session, signal), async (roomy, claim) => {
-    const layers = await neededLayers(session.store, resolved.layers, request.noStore);
-    const missing = layers.filter(({ isStored }) => !isStored);
-    const missingBytes = missing.reduce((sum, layer) => sum + layer.sizeBytes - layer.storedBytes, 0);
-    if (missing.length > 0) await claim(missingBytes);
-    return assembleImage(
-      session,
-      {
-        image,
-        layers: resolved.layers,
-        originOf: source.originOf,
-        manifest: text,
-        noStore: request.noStore,
-      },
-      roomy,
-    );
-  });
+  const { layers } = resolved;
+  const { originOf } = source;
+  const { noStore } = request;
+  const assembled = await session.room.during(signal, (roomy, claim) =>
+    assembleImage(session, { image, layers, originOf, manifest: text, noStore, claim }, roomy),
+  );
   const found = {
     id: `sha512-${assembled.sha512}` as ImageId,
     name: manifest.name,

@@ -7,12 +7,20 @@ import { storageError } from '../errors.js';
 import type { EngineEvent } from '../events.js';
 import { removeIfFull } from '../store/files.js';
 import { layerBlob } from '../store/layout.js';
+import { partialBytes } from '../store/partial-record.js';
 import type { LayerFiles } from '../tasks/contract.js';
 import { type BlobCounters, newBlobCounters } from '../tasks/counters.js';
 import type { Descriptor } from '../types.js';
 import { fetchLayer } from './layer-fetch.js';
 import { partialPlace } from './partial-place.js';
-import type { LayerJobs, LayerOrigin, LayerResult, LayerSource, SessionBase } from './session.js';
+import type {
+  LayerHandle,
+  LayerJobs,
+  LayerOrigin,
+  LayerResult,
+  LayerSource,
+  SessionBase,
+} from './session.js';
 
 interface Job {
   readonly controller: AbortController;
@@ -30,6 +38,7 @@ interface OpenLayer {
   /** Called instead of `run` when nobody wants the layer any more. */
   discard(): Promise<void>;
   resumedBytes(): number;
+  readonly missingBytes: LayerHandle['missingBytes'];
   /** Another place where it can be had. */
   offer(origin: LayerOrigin): void;
 }
@@ -93,6 +102,7 @@ export function createLayerJobs(session: SessionBase): LayerJobs {
             return { downloadedBytes };
           },
           resumedBytes: opened.resumedBytes,
+          missingBytes: opened.missingBytes,
           release: releaseOnce,
         };
       } catch (error) {
@@ -150,8 +160,10 @@ async function openLayer(
       }
     }
     const files = layerFiles(session, layer, counters, { tarFile, indexFile });
+    const storedBytes = await partialBytes(partialFile);
     const { resumedBytes, offer } = fetching;
-    return { files, run, discard, resumedBytes, offer };
+    const missingBytes = (): number => layer.sizeBytes - Math.max(storedBytes, counters.read('wireBytes'));
+    return { files, run, discard, resumedBytes, missingBytes, offer };
   } catch (error) {
     await lock.release();
     throw error;
@@ -176,6 +188,7 @@ async function storedLayer(session: SessionBase, layer: Descriptor, source: Laye
     run: async () => ({ downloadedBytes: 0 }),
     discard: async () => {},
     resumedBytes: () => 0,
+    missingBytes: undefined,
     offer: () => {},
   };
 }

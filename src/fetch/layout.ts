@@ -9,7 +9,6 @@ import type { LayoutReference } from '../types.js';
 import { atOnce, inTurn } from './batch.js';
 import { type ConvertibleSource, convertImage } from './convert-image.js';
 import { type CompleteRequest, FETCH_TASK_BYTES, type Found, type Session } from './session.js';
-import { roomOf, withMinFree } from './space.js';
 
 /** @throws FetchError of every kind but those of the network */
 export async function fetchLayout(
@@ -21,8 +20,8 @@ export async function fetchLayout(
   const plainFile = join(session.lease.folder, `${randomUUID()}.tar`);
   const open = async (): Promise<ConvertibleSource<LayoutImage>> => {
     const inflate = (path: string): Promise<string> =>
-      withMinFree(roomOf(session, signal), async (roomy, claim) => {
-        await claim(0);
+      session.room.during(signal, async (roomy, claim) => {
+        await claim();
         return inflateTo(session, path, plainFile, roomy);
       });
     const layout = await openLayout(reference, { inflate }, signal);

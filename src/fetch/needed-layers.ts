@@ -9,8 +9,6 @@ export interface NeededLayer {
   readonly sizeBytes: number;
   /** What of it need not come again. */
   readonly storedBytes: number;
-  /** The store has it, converted: nothing of it is written. */
-  readonly isStored: boolean;
 }
 
 /** Each layer once, in the order of the first. */
@@ -22,10 +20,10 @@ export async function neededLayers(
   const unique = new Map(layers.map((layer) => [layer.digest, layer] as const));
   return Promise.all(
     [...unique.values()].map(async ({ digest, sizeBytes }) => {
-      if (ignoreStore) return { digest, sizeBytes, storedBytes: 0, isStored: false };
-      if (await hasLayer(digest)) return { digest, sizeBytes, storedBytes: sizeBytes, isStored: true };
+      if (ignoreStore) return { digest, sizeBytes, storedBytes: 0 };
+      if (await hasLayer(digest)) return { digest, sizeBytes, storedBytes: sizeBytes };
       const partial = await partialBytes(layout.partialFile(digest));
-      return { digest, sizeBytes, storedBytes: Math.min(partial, sizeBytes), isStored: false };
+      return { digest, sizeBytes, storedBytes: Math.min(partial, sizeBytes) };
     }),
   );
 }

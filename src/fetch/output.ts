@@ -5,7 +5,7 @@ import type { Writable } from 'node:stream';
 import type { ImageFacts } from '../store/store.js';
 import { exportImage } from './export-image.js';
 import type { Session } from './session.js';
-import { roomOf, withMinFree } from './space.js';
+import { createRoom } from './space.js';
 
 /** A file gets its place when it is whole. @throws FetchError ERR_NO_SPACE where less would be free than is to be left */
 export async function writeOutput(
@@ -14,11 +14,11 @@ export async function writeOutput(
   output: string | Writable,
   signal: AbortSignal,
 ): Promise<void> {
-  const { store } = session;
+  const { store, minFreeBytes } = session;
   if (typeof output !== 'string') return exportImage(store, image, { stream: output }, signal);
-  const room = { ...roomOf(session, signal), dir: dirname(output) };
-  await withMinFree(room, async (roomy, claim) => {
-    await claim(image.sizeBytes);
+  const room = createRoom(dirname(output), minFreeBytes);
+  await room.during(signal, async (roomy, claim) => {
+    await claim(new Map([[image.id, () => image.sizeBytes]]));
     await exportImage(store, image, { path: output, overwrite: true }, roomy);
   });
 }

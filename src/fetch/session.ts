@@ -14,6 +14,7 @@ import type { LazyRunner } from '../tasks/runner.js';
 import type { Descriptor, FetchedImage, FetchRequest, InsecureOptions, PullPolicy } from '../types.js';
 import type { TakeTurn } from './batch.js';
 import type { Permits } from './permits.js';
+import type { MissingBytes, Room } from './space.js';
 
 export interface SessionBase {
   readonly store: Store;
@@ -43,7 +44,9 @@ export interface SessionBase {
 
 export interface Session extends SessionBase {
   readonly layers: LayerJobs;
-  /** What is left free on the disk of the store. 0: nobody looks. */
+  /** Of the store. */
+  readonly room: Room;
+  /** What is left free where something else is written. 0: nobody looks. */
   readonly minFreeBytes: number;
 }
 
@@ -73,6 +76,8 @@ export interface LayerHandle {
   start(): Promise<LayerResult>;
   /** What an interrupted download had left. */
   resumedBytes(): number;
+  /** Undefined for a layer that the store has: nothing of it is written. */
+  readonly missingBytes: MissingBytes | undefined;
   /** Ends the download too when nobody else wants it; resolves when nothing of it is at work any more. */
   release(): Promise<void>;
 }

@@ -1,14 +1,18 @@
 /** Room on a disk: claims against what this one really has. */
 
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
-import { freeBytes, withMinFree } from '../../../src/fetch/space.js';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type ClaimRoom, createRoom, freeBytes } from '../../../src/fetch/space.js';
 import { tempDir } from '../../support/temp.js';
 
 const dir = tempDir();
 const { signal } = new AbortController();
 const TERABYTE = 1e12;
 const ALL = 900 * TERABYTE;
+const REFUSED = { code: 'ERR_NO_SPACE', exitCode: 8 };
+
+const claimOf = (blob: string, sizeBytes: number) => new Map([[blob, () => sizeBytes]]);
 
 describe('room that is to be kept', () => {
   it.each<[title: string, minFreeBytes: number, claims: readonly number[], isRefused: boolean]>([
@@ -19,18 +23,18 @@ describe('room that is to be kept', () => {
     ['the claim does not fit', 1, [ALL], true],
     ['a later claim does not fit', 1, [0, ALL], true],
   ])('where %s', async (_, minFreeBytes, claims, isRefused) => {
-    const run = withMinFree({ dir, minFreeBytes, signal }, async (roomy, claim) => {
-      for (const sizeBytes of claims) await claim(sizeBytes);
+    const run = createRoom(dir, minFreeBytes).during(signal, async (roomy, claim) => {
+      for (const sizeBytes of claims) await claim(claimOf('blob', sizeBytes));
       return roomy.aborted;
     });
-    if (isRefused) await expect(run).rejects.toMatchObject({ code: 'ERR_NO_SPACE', exitCode: 8 });
+    if (isRefused) await expect(run).rejects.toMatchObject(REFUSED);
     else expect(await run).toBe(false);
   });
 
   it('ends what is under way, which hears of it as of an interruption', async () => {
     let heard: unknown;
-    const run = withMinFree({ dir, minFreeBytes: ALL, signal }, async (roomy, claim) => {
-      const refused = claim(0).catch((error: unknown) => {
+    const run = createRoom(dir, ALL).during(signal, async (roomy, claim) => {
+      const refused = claim().catch((error: unknown) => {
         heard = error;
       });
       await sleep(10_000, undefined, { signal: roomy }).finally(() => refused);
@@ -41,8 +45,55 @@ describe('room that is to be kept', () => {
 
   it('is not what an interruption is blamed on', async () => {
     const interrupted = AbortSignal.abort();
-    const run = withMinFree({ dir, minFreeBytes: ALL, signal: interrupted }, async (_, claim) => claim(0));
+    const run = createRoom(dir, ALL).during(interrupted, async (_, claim) => claim());
     await expect(run).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  });
+});
+
+describe('several who claim room', () => {
+  const most = async (): Promise<number> => 0.6 * (await freeBytes(dir));
+
+  /** Whoever claims here stays until the end of the test. Resolves when the claim is granted. */
+  function claimers() {
+    const room = createRoom(dir, 1);
+    const ending = new AbortController();
+    onTestFinished(() => ending.abort());
+    return (blobs: Parameters<ClaimRoom>[0]): Promise<void> =>
+      new Promise((resolve, reject) => {
+        const run = async (_: AbortSignal, claim: ClaimRoom): Promise<void> => {
+          await claim(blobs);
+          resolve();
+          await once(ending.signal, 'abort');
+        };
+        room.during(signal, run).catch(reject);
+      });
+  }
+
+  it('do not get together what each of them could have alone', async () => {
+    const [claimFor, sizeBytes] = [claimers(), await most()];
+    const both = ['one', 'other'].map((blob) => claimFor(claimOf(blob, sizeBytes)));
+    const [one, other] = await Promise.allSettled(both);
+    expect(one).toMatchObject({ status: 'fulfilled' });
+    expect(other).toMatchObject({ reason: REFUSED });
+    // Nothing is kept for the one that was refused, and a blob that two need is written once.
+    await claimFor(claimOf('small', 1));
+    await claimFor(claimOf('one', sizeBytes));
+  });
+
+  it('need no more room for what is written', async () => {
+    const [claimFor, sizeBytes] = [claimers(), await most()];
+    let missingBytes = sizeBytes;
+    await claimFor(new Map([['one', () => missingBytes]]));
+    await expect(claimFor(claimOf('other', sizeBytes))).rejects.toMatchObject(REFUSED);
+    missingBytes = 0;
+    await claimFor(claimOf('other', sizeBytes));
+  });
+
+  it('leave theirs to the others when they end', async () => {
+    const [room, sizeBytes] = [createRoom(dir, 1), await most()];
+    for (const blob of ['one', 'other']) {
+      await room.during(signal, (_, claim) => claim(claimOf(blob, sizeBytes)));
+    }
   });
 });
 
