@@ -35,7 +35,7 @@ export async function inTurn<T>(
 }
 
 export interface Batch<T extends Outcome> {
-  /** Images that are fetched at a time. */
+  /** Images that are fetched at a time; those that rest because their host is held are not counted, up to a limit. */
   readonly jobs: number;
   /** Where an image is asked for; empty for this machine. Those that have least of them under way come first. */
   hostOf(request: FetchRequest): string;
@@ -54,6 +54,8 @@ export interface Batch<T extends Outcome> {
 const AHEAD_AT_ONCE = 2;
 /** So many that are known wait for their turn, the biggest of which is next. */
 const MAX_WAITING = 64;
+/** So many more than `jobs` may have their turn while as many rest, because their hosts are held. */
+const MAX_RESTING = 16;
 /** A host becomes held, and is not held any more, without anybody being told. */
 const LOOK_MS = 500;
 
@@ -68,7 +70,10 @@ export async function runBatch<T extends Outcome>(
   const either = AbortSignal.any([givingUp.signal, ...(signal === undefined ? [] : [signal])]);
   // Every image that waits for its turn listens.
   setMaxListeners(0, either);
-  const turns = createPermits({ connections: jobs, connectionsPerHost: jobs, memoryBytes: 0 }, holds);
+  const turns = createPermits(
+    { connections: jobs, connectionsPerHost: jobs, memoryBytes: 0 },
+    { ...holds, heldConnections: MAX_RESTING },
+  );
   const running = new Set<Promise<void>>();
   /** Images that have begun, and those of them that wait for their turn, by their hosts. */
   const begun = createTally();
@@ -92,8 +97,10 @@ export async function runBatch<T extends Outcome>(
 
   function beginMore(): void {
     for (let next = nextHost(); next !== undefined; next = nextHost()) {
-      const queued = queues.get(next)?.shift();
+      const queue = queues.get(next);
+      const queued = queue?.shift();
       if (queued === undefined) throw new Error('a queue that is empty');
+      if (queue?.length === 0) queues.delete(next);
       const one: Promise<void> = runOne(queued).finally(() => {
         running.delete(one);
         beginMore();
@@ -105,10 +112,8 @@ export async function runBatch<T extends Outcome>(
   /** Whose next image may begin, if any. */
   function nextHost(): string | undefined {
     const isHeld = (host: string): boolean => holds.holdOf?.(host) !== undefined;
-    const rank = (host: string): number => (isHeld(host) ? Number.MAX_SAFE_INTEGER / 2 : 0) + begun.of(host);
-    const hosts = [...queues].filter(([, queue]) => queue.length > 0).map(([host]) => host);
-    if (hosts.length === 0) return undefined;
-    const best = hosts.reduce((one, other) => (rank(other) < rank(one) ? other : one));
+    const best = least(queues.keys(), begun.of, (host) => !isHeld(host)) ?? least(queues.keys(), begun.of);
+    if (best === undefined) return undefined;
     // Images that nobody may ask for do not keep others from beginning.
     const isCounted = (host: string): boolean => isHeld(best) || !isHeld(host);
     const known = waiting.total(isCounted);
@@ -117,7 +122,10 @@ export async function runBatch<T extends Outcome>(
   }
 
   beginMore();
-  const timer = setInterval(beginMore, LOOK_MS);
+  const timer = setInterval(() => {
+    turns.look();
+    beginMore();
+  }, LOOK_MS);
   try {
     while (running.size > 0) await Promise.all(running);
   } finally {
@@ -147,11 +155,34 @@ function queuesOf(
   return queues;
 }
 
+/** The first of those whose number is the smallest. There may be thousands: only what would be chosen is looked at. */
+function least(
+  hosts: Iterable<string>,
+  numberOf: (host: string) => number,
+  isWanted: (host: string) => boolean = () => true,
+): string | undefined {
+  let best: string | undefined;
+  let smallest = Number.POSITIVE_INFINITY;
+  for (const host of hosts) {
+    const number = numberOf(host);
+    if (number >= smallest || !isWanted(host)) continue;
+    [best, smallest] = [host, number];
+    if (number === 0) break;
+  }
+  return best;
+}
+
+/** Of hosts that have something: those with nothing are not kept. */
 function createTally() {
   const counts = new Map<string, number>();
+  const of = (host: string): number => counts.get(host) ?? 0;
   return {
-    add: (host: string, change: 1 | -1): void => void counts.set(host, (counts.get(host) ?? 0) + change),
-    of: (host: string): number => counts.get(host) ?? 0,
+    of,
+    add(host: string, change: 1 | -1): void {
+      const count = of(host) + change;
+      if (count === 0) counts.delete(host);
+      else counts.set(host, count);
+    },
     total: (isCounted: (host: string) => boolean): number =>
       [...counts].reduce((sum, [host, count]) => sum + (isCounted(host) ? count : 0), 0),
   };

@@ -25,7 +25,7 @@ export interface Network {
   readonly permits: Permits;
   /** How a host (`HOST[:PORT]`) is held now, if it is to be left alone. */
   readonly holdOf: (host: string) => Hold | undefined;
-  /** Tells that somebody waits for a host that is held; once for each time, whoever else waits for it. */
+  /** Somebody waits for a host that is held: told once for each time that it is, whoever else waits for it. */
   readonly onHeld: (host: string, hold: Hold) => void;
 }
 

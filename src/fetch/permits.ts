@@ -24,6 +24,8 @@ export interface PermitRequest {
 export interface Permits {
   /** Resolves to the release, which may be called once. @throws FetchError ERR_ABORTED */
   acquire(request: PermitRequest, signal: AbortSignal): Promise<() => void>;
+  /** Grants what nobody has released: where `heldConnections` counts, for a host may have become held. */
+  look(): void;
 }
 
 interface Waiting {
@@ -36,8 +38,10 @@ const BIG_BYTES = 64 * 1024 * 1024;
 export interface PermitOptions {
   /** How a host is held now, if it is: nothing is granted for it. Default: none ever is. */
   readonly holdOf?: ((host: string) => Hold | undefined) | undefined;
-  /** Somebody waits for a host that is held; told once for each time that it is. */
+  /** Somebody waits for a host that is held; told again and again. */
   readonly onHeld?: ((host: string, hold: Hold) => void) | undefined;
+  /** So many of those that go to held hosts are not counted: they rest until the host may be asked. Default 0. */
+  readonly heldConnections?: number | undefined;
 }
 
 /** The smallest is first, number by number; those that are equal in the order in which they came. */
@@ -61,7 +65,7 @@ function isBefore(one: Rank, other: Rank): boolean {
  */
 export function createPermits(
   limits: PermitLimits,
-  { holdOf = () => undefined, onHeld }: PermitOptions = {},
+  { holdOf = () => undefined, onHeld, heldConnections = 0 }: PermitOptions = {},
 ): Permits {
   const perHost = new Map<string, number>();
   let connections = 0;
@@ -70,13 +74,22 @@ export function createPermits(
   const queue: Waiting[] = [];
   /** Looks again when the first host is not held any more. */
   let timer: NodeJS.Timeout | undefined;
-  const heldHosts = new Set<string>();
+
+  function resting(): number {
+    if (heldConnections === 0) return 0;
+    const ofHeld = [...perHost].map(([host, count]) => (holdOf(host) === undefined ? 0 : count));
+    return Math.min(
+      heldConnections,
+      ofHeld.reduce((sum, count) => sum + count, 0),
+    );
+  }
 
   function fits({ host, memoryBytes: wanted }: PermitRequest): boolean {
     if (running === 0) return true;
     if (memoryBytes + wanted > limits.memoryBytes) return false;
     if (host === undefined) return true;
-    return connections < limits.connections && (perHost.get(host) ?? 0) < limits.connectionsPerHost;
+    if ((perHost.get(host) ?? 0) >= limits.connectionsPerHost) return false;
+    return connections - resting() < limits.connections;
   }
 
   function count(request: PermitRequest, sign: 1 | -1): void {
@@ -84,7 +97,9 @@ export function createPermits(
     memoryBytes += sign * request.memoryBytes;
     if (request.host === undefined) return;
     connections += sign;
-    perHost.set(request.host, (perHost.get(request.host) ?? 0) + sign);
+    const ofHost = (perHost.get(request.host) ?? 0) + sign;
+    if (ofHost === 0) perHost.delete(request.host);
+    else perHost.set(request.host, ofHost);
   }
 
   /** Of the hosts that somebody waits for. */
@@ -98,11 +113,7 @@ export function createPermits(
   }
 
   function tellHolds(holds: ReadonlyMap<string, Hold>): void {
-    for (const host of heldHosts) if (!holds.has(host)) heldHosts.delete(host);
-    for (const [host, hold] of holds) {
-      if (!heldHosts.has(host)) onHeld?.(host, hold);
-      heldHosts.add(host);
-    }
+    for (const [host, hold] of holds) onHeld?.(host, hold);
     clearTimeout(timer);
     const leftMs = [...holds.values()].map((hold) => hold.leftMs);
     // A timer that is early finds them held for a moment more.
@@ -162,5 +173,6 @@ export function createPermits(
         grantNext();
       });
     },
+    look: grantNext,
   };
 }

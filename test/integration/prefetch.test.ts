@@ -296,7 +296,7 @@ describe('patience', () => {
     const images = busyHosts.flatMap(({ host }) =>
       IMAGES.map((_, at) => `docker://${host}/team/app-${at}:1`),
     );
-    const running = startAci(['prefetch', INSECURE, '--connections=2', '--jobs=3', ...images, ...all()]);
+    const running = startAci(['prefetch', INSECURE, '--connections=2', '--jobs=1', ...images, ...all()]);
     const startedAt = performance.now();
     while (running.stdout().split('\n').length <= IMAGES.length && performance.now() - startedAt < 20_000) {
       await new Promise((resolve) => setTimeout(resolve, 50));

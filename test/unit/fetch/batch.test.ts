@@ -138,6 +138,24 @@ describe('a batch', () => {
     await batch.done;
   });
 
+  it('fetches others while what it fetches is of a host that is held', async () => {
+    const held = new Set<string>();
+    const list = [image('a', 'a'), image('b1', 'b'), image('b2', 'b')];
+    const batch = batchOf(list, 1, held);
+    for (const { image: name } of list) await batch.look(name);
+    expect(batch.fetching()).toEqual(['a']);
+    held.add('a');
+    await expect.poll(batch.fetching, { timeout: 3000 }).toEqual(['a', 'b1']);
+    held.clear();
+    await batch.fetch('b1');
+    // Both that are under way are more than one: the next one waits for the first, which goes on.
+    expect(batch.fetching()).toEqual(['a']);
+    await batch.fetch('a');
+    expect(batch.fetching()).toEqual(['b2']);
+    await batch.fetch('b2');
+    expect(await batch.done).toHaveLength(3);
+  });
+
   it('begins with others when a host is held whose images are all that has begun', async () => {
     const held = new Set(['free']);
     const list = [...'012345'].flatMap((at) => [image(`slow ${at}`, 'slow'), image(`free ${at}`, 'free')]);

@@ -144,6 +144,7 @@ describe('a download that is slower than its reader', () => {
     const release = await permits.acquire({ memoryBytes: 0 }, NEVER);
     const lent = { now: 0, peak: 0 };
     const counting: Permits = {
+      ...permits,
       async acquire(request, signal) {
         const giveBack = await permits.acquire(request, signal);
         lent.now += 1;
