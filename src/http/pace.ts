@@ -26,7 +26,7 @@ export interface Pace {
   untilOpen(host: string, signal: AbortSignal, whileWaiting?: AroundWait): Promise<bigint>;
   /** How `host` is held now; undefined where it may be asked, or is away, so that whoever asks hears of it at once. */
   holdOf(host: string): Hold | undefined;
-  /** Nobody asks `host` for so long. */
+  /** Nobody asks `host` for so long, and up to a quarter more. */
   hold(host: string, delayMs: number): void;
   /**
    * It could not be reached; after a few times in a row it is left alone, longer each time. Of requests that were made
@@ -45,7 +45,7 @@ export interface Hold {
 
 /** What may come at once after a pause. */
 const BURST_MICROS = 100_000n;
-/** Who was turned away together shall not return together. */
+/** A hold is up to so much longer: machines that were turned away together shall not return together. */
 const JITTER = 0.25;
 const FAILURES_BEFORE_HOLD = 3;
 const FIRST_HOLD_MS = 1000;
@@ -64,7 +64,7 @@ export function createPace({ bytesPerSecond, memory }: PaceOptions): Pace {
 
   function hold(host: string, delayMs: number): void {
     const { heldUntil } = hosts.of(host);
-    const until = nowMicros() + BigInt(Math.round(delayMs * 1000));
+    const until = nowMicros() + BigInt(Math.round(delayMs * (1 + JITTER * Math.random()) * 1000));
     for (let known = heldUntil.read(); known < until; ) {
       const found = heldUntil.replace(known, until);
       if (found === known) return;
@@ -100,7 +100,7 @@ export function createPace({ bytesPerSecond, memory }: PaceOptions): Pace {
         if (held === undefined) return nowMicros();
         const { leftMs, failures } = held;
         if (failures >= AWAY_FAILURES) throw hostAway(host, failures);
-        await whileWaiting(() => wait(leftMs * (1 + JITTER * Math.random()), signal));
+        await whileWaiting(() => wait(leftMs, signal));
       }
     },
     holdOf(host) {

@@ -132,6 +132,17 @@ describe('a host', () => {
     );
     const leftMs = await new Promise<number>((resolve) => worker.once('message', resolve));
     expect(leftMs).toBeGreaterThan(30_000);
-    expect(leftMs).toBeLessThanOrEqual(60_000);
+    expect(leftMs).toBeLessThanOrEqual(75_000);
+  });
+
+  it('is not held for the same time by every machine', () => {
+    const leftMs = Array.from({ length: 20 }, () => {
+      const pace = createPace({ memory: newPaceMemory() });
+      pace.hold('a.test', 60_000);
+      return pace.holdOf('a.test')?.leftMs ?? 0;
+    });
+    expect(Math.min(...leftMs)).toBeGreaterThan(59_000);
+    expect(Math.max(...leftMs)).toBeLessThanOrEqual(75_000);
+    expect(Math.max(...leftMs) - Math.min(...leftMs)).toBeGreaterThan(1000);
   });
 });
