@@ -19,7 +19,7 @@ import { remoteHost } from './fetch/source.js';
 import { createRoom, freeBytes } from './fetch/space.js';
 import { completeId, findImage, storedImageOf } from './fetch/stored.js';
 import { createUses } from './fetch/uses.js';
-import { createClock } from './http/clock.js';
+import { type Clock, createClock } from './http/clock.js';
 import { type Deadline, withDeadline } from './http/deadline.js';
 import { DEFAULT_RETRIES } from './http/retry.js';
 import { parseReference } from './reference/parse.js';
@@ -128,6 +128,8 @@ interface Among {
   readonly takeTurn: TakeTurn;
 }
 
+const counted: Clock['without'] = (wait) => wait();
+
 const NO_INSECURE: InsecureOptions = { http: false, image: false, tls: false, pubkey: false };
 
 /**
@@ -193,11 +195,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   async function fetchOne(
     request: FetchRequest,
     { fetchDependency, takeTurn }: Among,
+    untimed: Clock['without'],
     whole: AbortSignal,
   ): Promise<FetchedImage> {
     const clock = createClock();
     const reference = parseReference(request.image, process.cwd());
-    const complete = completed(request, (turn, own) => clock.without(() => takeTurn(turn, own)));
+    const complete = completed(request, takeTurn, (wait) => untimed(() => clock.without(wait)));
     session ??= openSession();
     const opened = await session;
     const found = await fetchImage(opened, reference, complete, whole);
@@ -214,10 +217,15 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     return { image, platform, ...found, downloadedBytes: bytes, durationMs, dependencies };
   }
 
-  function completed(request: FetchRequest, takeTurn: TakeTurn): CompleteRequest {
+  function completed(
+    request: FetchRequest,
+    takeTurn: TakeTurn,
+    uncounted: Clock['without'],
+  ): CompleteRequest {
     return {
       ...request,
-      takeTurn,
+      takeTurn: (turn, own) => uncounted(() => takeTurn(turn, own)),
+      uncounted,
       pullPolicy: request.pullPolicy ?? 'update',
       noStore: request.noStore ?? false,
       requireSignature: request.requireSignature ?? options.requireSignature ?? false,
@@ -234,10 +242,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     signal: AbortSignal | undefined,
   ): Promise<FetchedImage> {
     const fetching = uses.during(() =>
-      withDeadline(deadlineOf(request, signal), (timely, withoutClock) => {
-        const takeTurn: TakeTurn = (turn, own) => withoutClock(() => among.takeTurn(turn, own));
-        return fetchOne(request, { ...among, takeTurn }, signalWith(timely));
-      }),
+      withDeadline(deadlineOf(request, signal), (timely, untimed) =>
+        fetchOne(request, among, untimed, signalWith(timely)),
+      ),
     );
     return fetching.catch((error: unknown) => {
       // A worker that was told to end does not know why.
@@ -260,7 +267,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     session ??= openSession();
     const [opened, { planImage }] = [await session, await import('./fetch/plan.js')];
     const plan = await withDeadline(deadlineOf(request, signal), (timely) =>
-      planImage(opened, reference, completed(request, atOnce), timely),
+      planImage(opened, reference, completed(request, atOnce, counted), timely),
     );
     return { image, platform, status: 'planned', ...plan };
   }

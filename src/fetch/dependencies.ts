@@ -2,8 +2,10 @@
 
 import type { AciDependency } from '../aci/manifest.js';
 import { FetchError, isFetchError, retold, throwIfAborted, untilAborted } from '../errors.js';
+import type { Clock } from '../http/clock.js';
 import type { ImageFacts } from '../store/store.js';
 import type { ImageId, Labels } from '../types.js';
+import type { TakeTurn } from './batch.js';
 import type { CompleteRequest, Found, Session } from './session.js';
 
 export interface FoundDependencies {
@@ -26,8 +28,10 @@ export type DependencyFetcher = (
 interface Flight {
   readonly found: Promise<Found>;
   readonly controller: AbortController;
-  /** Images that wait for it. */
-  askers: number;
+  /** What does not count the time of a wait, of each image that waits for it. */
+  readonly askers: Set<{ readonly uncounted: Clock['without'] }>;
+  /** While it waits for its turn; does not reject. */
+  turn: Promise<unknown> | undefined;
   isCounted: boolean;
 }
 
@@ -52,13 +56,24 @@ export function createDependencyFetcher(): DependencyFetcher {
     let flight = flights.get(key);
     if (flight === undefined) {
       const controller = new AbortController();
-      const own = { ...request, image: nameOf(dependency), signature: undefined, output: undefined };
+      const takeTurn: TakeTurn = (turn, own) => tellTurn(begun, request.takeTurn(turn, own));
+      const own = {
+        ...request,
+        image: nameOf(dependency),
+        signature: undefined,
+        output: undefined,
+        takeTurn,
+      };
       const found = begin(session, { name, labels, request: own }, controller.signal);
       found.catch(() => undefined);
-      flight = { found, controller, askers: 0, isCounted: false };
+      const begun: Flight = { found, controller, askers: new Set(), turn: undefined, isCounted: false };
+      flight = begun;
       flights.set(key, flight);
     }
-    flight.askers += 1;
+    const asker = { uncounted: request.uncounted };
+    flight.askers.add(asker);
+    const { turn } = flight;
+    if (turn !== undefined) void asker.uncounted(() => turn);
     try {
       const found = await untilAborted(flight.found, signal);
       // Bytes count once.
@@ -66,15 +81,27 @@ export function createDependencyFetcher(): DependencyFetcher {
       flight.isCounted = true;
       return isCounted ? { ...found, downloadedBytes: 0 } : found;
     } finally {
-      flight.askers -= 1;
+      flight.askers.delete(asker);
       // An image that gives up, or runs out of its time, leaves the dependency to the others.
-      if (signal.aborted && flight.askers === 0) {
+      if (signal.aborted && flight.askers.size === 0) {
         if (flights.get(key) === flight) flights.delete(key);
         flight.controller.abort(signal.reason);
         await flight.found.catch(() => undefined);
       }
     }
   };
+}
+
+/** It waits for its turn once, and for all images that wait for it. */
+function tellTurn<T>(flight: Flight, taken: Promise<T>): Promise<T> {
+  const turn = taken
+    .catch(() => undefined)
+    .finally(() => {
+      flight.turn = undefined;
+    });
+  flight.turn = turn;
+  for (const { uncounted } of flight.askers) void uncounted(() => turn);
+  return taken;
 }
 
 /**

@@ -3,6 +3,7 @@
 import type { CredentialSource } from '../config/credential-source.js';
 import type { EventSink } from '../events.js';
 import type { HttpClient } from '../http/client.js';
+import type { Clock } from '../http/clock.js';
 import type { HttpOptions } from '../http/options.js';
 import type { Hold } from '../http/pace.js';
 import type { Retry } from '../http/retry.js';
@@ -101,8 +102,10 @@ export interface CompleteRequest extends FetchRequest {
   readonly pullPolicy: PullPolicy;
   readonly noStore: boolean;
   readonly requireSignature: boolean;
-  /** What its bytes wait for. */
+  /** What its bytes wait for; the time of it does not count for the image. */
   readonly takeTurn: TakeTurn;
+  /** Runs a wait for the turn of something else that it needs. */
+  readonly uncounted: Clock['without'];
 }
 
 /** What a fetcher found: the image is in the store now. */
