@@ -13,7 +13,7 @@ import { withRetry } from '../src/http/retry.js';
 import type { TaskHandler } from '../src/tasks/contract.js';
 import { blobCounters } from '../src/tasks/counters.js';
 import { fillFile, type OpenedSpan, type SentSpan, type SpanRequest } from './fill-file.js';
-import { httpClient, retryOptions, whileWaiting } from './http.js';
+import { httpClient, overConnection, retryOptions } from './http.js';
 import { openPartialFile, type PartialFacts } from './partial-file.js';
 import { doesRanges, noteRanges, rangeHeader } from './ranges.js';
 import { taskConnections } from './task-connections.js';
@@ -51,7 +51,7 @@ export const downloadAci: TaskHandler<'downloadAci'> = async (input, context) =>
       headers: extra,
       authorization,
       credential,
-      whileWaiting: whileWaiting(connection, connections),
+      ...overConnection(connection, connections),
     };
     const response = await client.request(url, { ...asked, stage: 'download' }, signal);
     if (!response.isAuthenticated) {

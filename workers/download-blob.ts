@@ -7,7 +7,7 @@ import { checkPartial, rangeEnd } from '../src/http/range.js';
 import { redactUrl } from '../src/http/redact.js';
 import type { BlobRequest, TaskContext } from '../src/tasks/contract.js';
 import { fillFile, type OpenedSpan, type SentSpan, type SpanRequest } from './fill-file.js';
-import { httpClient, retryOptions, whileWaiting } from './http.js';
+import { httpClient, overConnection, retryOptions } from './http.js';
 import type { PartialFile } from './partial-file.js';
 import { doesRanges, noteRanges, rangeHeader } from './ranges.js';
 import { taskConnections } from './task-connections.js';
@@ -38,7 +38,7 @@ export async function downloadBlob(download: BlobDownload, context: TaskContext)
   async function open(span: SpanRequest, signal: AbortSignal): Promise<OpenedSpan> {
     const { url, authorization, credential } = request;
     const headers = rangeHeader(span);
-    const options = { headers, authorization, credential, whileWaiting: whileWaiting(span, connections) };
+    const options = { headers, authorization, credential, ...overConnection(span, connections) };
     const response = await client.request(url, { ...options, stage: 'download' }, signal);
     try {
       return { body: response.body, ...sentSpan(response, span) };

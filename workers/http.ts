@@ -1,7 +1,7 @@
 /** The HTTP clients of a worker thread, one for each set of options, kept so that connections are used again; and retries. */
 
 import { FetchError } from '../src/errors.js';
-import type { HttpClient } from '../src/http/client.js';
+import type { HttpClient, HttpRequest } from '../src/http/client.js';
 import type { AroundWait } from '../src/http/clock.js';
 import type { HttpOptions } from '../src/http/options.js';
 import type { RetryOptions } from '../src/http/retry.js';
@@ -38,13 +38,13 @@ export function retryOptions(
 }
 
 /** The first connection is given back while its host is to be left alone; another one only helps, and so does not wait. */
-export function whileWaiting(
+export function overConnection(
   { isFirst }: Pick<SpanRequest, 'isFirst'>,
-  { withoutFirst }: TaskConnections,
-): AroundWait {
-  return isFirst
-    ? withoutFirst
-    : async () => {
-        throw new FetchError('ERR_NETWORK', 'the host is to be left alone', { stage: 'download' });
-      };
+  { withoutFirst, asking }: TaskConnections,
+): Pick<HttpRequest, 'whileWaiting' | 'onAsk'> {
+  return isFirst ? { whileWaiting: withoutFirst, onAsk: asking } : { whileWaiting: doNotWait };
 }
+
+const doNotWait: AroundWait = async () => {
+  throw new FetchError('ERR_NETWORK', 'the host is to be left alone', { stage: 'download' });
+};

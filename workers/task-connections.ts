@@ -5,6 +5,8 @@ import type { TaskContext } from '../src/tasks/contract.js';
 import { blobCounters, type Granted } from '../src/tasks/counters.js';
 
 export interface TaskConnections {
+  /** Which host is asked over the first one: where there is a wait before it or after it, that is what is waited for. */
+  asking(host: string): void;
   /** Does `wait` without the first one, and resolves when it is there again. @throws what `wait` throws, ERR_ABORTED */
   withoutFirst(wait: () => Promise<void>): Promise<void>;
   /** Resolves to true with a further one, which is to be given back, or to false when `isOver` before there was one. */
@@ -17,6 +19,8 @@ export function taskConnections(memory: SharedArrayBuffer, { note, signal }: Tas
   const counters = blobCounters(memory);
   // Of those that an attempt before this one was granted none is left.
   const taken = { first: counters.granted('first'), extra: counters.granted('extra') };
+
+  let asked: string | undefined;
 
   async function granted(which: Granted, isOver: () => boolean): Promise<boolean> {
     for (;;) {
@@ -31,8 +35,11 @@ export function taskConnections(memory: SharedArrayBuffer, { note, signal }: Tas
   }
 
   return {
+    asking(host) {
+      asked = host;
+    },
     async withoutFirst(wait) {
-      note({ note: 'connection', change: -1, isFirst: true });
+      note({ note: 'connection', change: -1, isFirst: true, host: asked });
       await wait();
       note({ note: 'connection', change: 1, isFirst: true });
       await granted('first', () => signal.aborted);

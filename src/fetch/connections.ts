@@ -60,7 +60,8 @@ export async function takeConnections(
   }
 
   return {
-    onNote({ change, isFirst = false }, counters) {
+    onNote({ change, isFirst = false, host: waitedFor }, counters) {
+      if (waitedFor !== undefined) permits.tellHold(waitedFor);
       if (change < 0) return isFirst ? giveBackFirst() : extras.pop()?.();
       if (host === undefined) return;
       // Ends with the task at the latest.

@@ -42,6 +42,8 @@ export function fetchLayer(
   const { emit, runner, permits, holdOf } = session;
   const id = { image: source.image, blob: layer.digest };
   let origins: readonly LayerOrigin[] = [source.origin];
+  /** The host that was last waited for where a layer of this place comes from. */
+  const behind = new Map<LayerOrigin, string>();
   let resumedBytes: number | undefined;
 
   function onNote(note: TaskNote): void {
@@ -80,7 +82,11 @@ export function fetchLayer(
       return await runner.run('fetchLayer', input, {
         signal: ends,
         workBytes: layer.sizeBytes,
-        onNote: (note) => (note.note === 'connection' ? connections.onNote(note, counters) : onNote(note)),
+        onNote(note) {
+          if (note.note !== 'connection') return onNote(note);
+          if (note.host !== undefined) behind.set(origin, note.host);
+          connections.onNote(note, counters);
+        },
       });
     } finally {
       connections.end();
@@ -108,7 +114,8 @@ export function fetchLayer(
     }
   }
 
-  const mayAnswer = (origin: LayerOrigin): boolean => holdOf(hostOf(origin) ?? '') === undefined;
+  const mayAnswer = (origin: LayerOrigin): boolean =>
+    [hostOf(origin), behind.get(origin)].every((host) => host === undefined || holdOf(host) === undefined);
 
   /** Until it is here, or `origin` is to be left alone while another one is not. */
   async function fetchFrom(origin: LayerOrigin): Promise<LayerResult | 'change'> {

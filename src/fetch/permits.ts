@@ -24,6 +24,8 @@ export interface PermitRequest {
 export interface Permits {
   /** Resolves to the release, which may be called once. @throws FetchError ERR_ABORTED */
   acquire(request: PermitRequest, signal: AbortSignal): Promise<() => void>;
+  /** Somebody who has given his permit back waits for `host`, which need not be the one that he had it for. */
+  tellHold(host: string): void;
   /** Grants what nobody has released: where `heldConnections` counts, for a host may have become held. */
   look(): void;
 }
@@ -172,6 +174,10 @@ export function createPermits(
         queue.push(waiting);
         grantNext();
       });
+    },
+    tellHold(host) {
+      const hold = holdOf(host);
+      if (hold !== undefined) onHeld?.(host, hold);
     },
     look: grantNext,
   };

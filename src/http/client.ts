@@ -26,6 +26,8 @@ export interface HttpRequest {
   readonly body?: string | undefined;
   /** Called with each wait that must be over before it may be sent, to do it in its stead. Default: does it. */
   readonly whileWaiting?: AroundWait | undefined;
+  /** Told which host (`HOST[:PORT]`) is about to be asked: that of the URL, then that of each redirect. */
+  readonly onAsk?: ((host: string) => void) | undefined;
   readonly stage: Stage;
 }
 
@@ -124,6 +126,7 @@ async function send(
   const failure = (cause: unknown): FetchError =>
     signal.aborted ? abortedError(signal.reason) : networkError(cause, url.host, request.stage);
   const method = request.method ?? 'GET';
+  request.onAsk?.(url.host);
   const askedAt = (await pace?.untilOpen(url.host, signal, request.whileWaiting)) ?? 0n;
   let data: Dispatcher.ResponseData;
   try {

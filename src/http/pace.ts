@@ -100,7 +100,8 @@ export function createPace({ bytesPerSecond, memory }: PaceOptions): Pace {
         if (held === undefined) return nowMicros();
         const { leftMs, failures } = held;
         if (failures >= AWAY_FAILURES) throw hostAway(host, failures);
-        await whileWaiting(() => wait(leftMs, signal));
+        // Timers are early by up to a millisecond.
+        await whileWaiting(() => wait(leftMs + 1, signal));
       }
     },
     holdOf(host) {

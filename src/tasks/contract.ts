@@ -169,9 +169,14 @@ export type TaskNote =
   | { readonly note: 'retry'; readonly attempt: number; readonly delayMs: number; readonly reason: string }
   /**
    * One more connection is wanted (1), or one of those that were granted is not needed any more (-1). `isFirst`: the one
-   * that the task began with is not needed for a while, or wanted again.
+   * that the task began with is not needed for a while, for this host is waited for, or wanted again.
    */
-  | { readonly note: 'connection'; readonly change: 1 | -1; readonly isFirst?: true | undefined }
+  | {
+      readonly note: 'connection';
+      readonly change: 1 | -1;
+      readonly isFirst?: true | undefined;
+      readonly host?: string | undefined;
+    }
   /** How far a `readAci` task that did not end had come, with the content of this generation. */
   | { readonly note: 'hashed'; readonly hashed: PartialHash; readonly generation: number };
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { EngineEvent } from '../../../src/events.js';
 import { createLayerJobs } from '../../../src/fetch/layer-jobs.js';
+import { openNetwork } from '../../../src/fetch/network.js';
 import { createPermits } from '../../../src/fetch/permits.js';
 import type { LayerHandle, LayerSource, RegistryOrigin, SessionBase } from '../../../src/fetch/session.js';
 import { DEFAULT_HTTP_OPTIONS } from '../../../src/http/options.js';
@@ -247,6 +248,28 @@ describe('a layer', () => {
     await starting;
     expect([setup.downloads(big), other.downloads(big)]).toEqual([1, 1]);
     for (const handle of [a, b]) await handle.release();
+  });
+
+  it('comes from the registry of another image while the host that the first redirects to is to be left alone', async () => {
+    const asks = { kind: 'status', status: 429, headers: { 'retry-after': '50' } } as const;
+    const behind = await setUp([{ match: '/blobs/', fault: asks }]);
+    const location = `${behind.registry.url}/v2/test/blobs/${big.digest}`;
+    const setup = await setUp([{ match: '/blobs/', fault: { kind: 'redirect', location } }], 3);
+    const other = await setUp();
+    const { session, events, source } = setup;
+    const network = openNetwork({}, session.insecure, session.emit);
+    onTestFinished(() => network.http.close());
+    const jobs = createLayerJobs({ ...session, ...network });
+    const handles = [
+      await jobs.open(big, source('a'), false, NEVER),
+      await jobs.open(big, other.source('b'), false, NEVER),
+    ];
+    await Promise.all(handles.map((handle) => handle.start()));
+    expect([setup, behind, other].map(({ downloads }) => downloads(big))).toEqual([1, 1, 1]);
+    expect(events.flatMap((event) => (event.event === 'host.held' ? [event.host] : []))).toEqual([
+      behind.registry.host,
+    ]);
+    for (const handle of handles) await handle.release();
   });
 
   it('of a host that cannot be reached is not asked for in each of its repositories', async () => {
