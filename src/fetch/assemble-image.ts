@@ -26,7 +26,7 @@ export type Assembled = AssembleOutput & { readonly downloadedBytes: number };
 
 /**
  * Layers are asked for top layer first, the order in which the ACI is hashed. Begins again from the first byte where
- * the rest of an interrupted download turned out to be bad.
+ * the rest of an interrupted download turned out to be bad, or what another image's registry has of a layer.
  * @throws FetchError of layers, workers and the store
  */
 export async function assembleImage(
@@ -35,9 +35,9 @@ export async function assembleImage(
   signal: AbortSignal,
 ): Promise<Assembled> {
   const first = await assembleLayers(session, assembling, signal);
-  if (!('staleResume' in first)) return first;
+  if (!('foreign' in first)) return first;
   const second = await assembleLayers(session, assembling, signal);
-  if ('staleResume' in second) throw second.staleResume;
+  if ('foreign' in second) throw second.foreign;
   return second;
 }
 
@@ -45,7 +45,7 @@ async function assembleLayers(
   session: Session,
   { image, layers, originOf, manifest, noStore, claim }: Assembling,
   outerSignal: AbortSignal,
-): Promise<Assembled | { readonly staleResume: FetchError }> {
+): Promise<Assembled | { readonly foreign: FetchError }> {
   const siblings = new AbortController();
   const signal = AbortSignal.any([outerSignal, siblings.signal]);
   setMaxListeners(0, signal);
@@ -73,14 +73,20 @@ async function assembleLayers(
     return { ...output, downloadedBytes };
   } catch (error) {
     throwIfAborted(outerSignal);
-    const resumed = [...opened.values()].some((handle) => handle.resumedBytes() > 0);
-    if (isFetchError(error) && error.code === 'ERR_DIGEST_MISMATCH' && resumed) return { staleResume: error };
+    if (isFetchError(error) && isForeign(error, [...opened.values()])) return { foreign: error };
     throw error;
   } finally {
     siblings.abort();
     // Whoever hears of the end finds no temporary file and no lock of this image.
     await Promise.all([...opened.values()].map((handle) => handle.release()));
   }
+}
+
+/** Whether what is wrong with the content need not be so with what the image's own source sends now. */
+function isForeign({ code, exitCode }: FetchError, layers: readonly LayerHandle[]): boolean {
+  const isOfContent = exitCode === 6 || exitCode === 7;
+  if (code === 'ERR_DIGEST_MISMATCH' && layers.some(({ resumedBytes }) => resumedBytes() > 0)) return true;
+  return isOfContent && layers.some(({ wasElsewhere }) => wasElsewhere());
 }
 
 /**

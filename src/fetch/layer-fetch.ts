@@ -29,6 +29,8 @@ export interface LayerFetching {
   resumedBytes(): number;
   /** Another place where it can be had: asked when the first one fails, or is to be left alone. */
   offer(origin: LayerOrigin): void;
+  /** Whether another host than that of `origin` was asked: what was wrong there need not be wrong here. */
+  wasElsewhere(origin: LayerOrigin): boolean;
 }
 
 /** Whether the host of a download is still left alone is looked at so often, where it could come from another one. */
@@ -44,6 +46,7 @@ export function fetchLayer(
   let origins: readonly LayerOrigin[] = [source.origin];
   /** The host that was last waited for where a layer of this place comes from. */
   const behind = new Map<LayerOrigin, string>();
+  const asked = new Set<LayerOrigin>();
   let resumedBytes: number | undefined;
 
   function onNote(note: TaskNote): void {
@@ -138,6 +141,7 @@ export function fetchLayer(
     for (let failure: unknown; ; ) {
       const origin = origins.find(mayAnswer) ?? origins[0];
       if (origin === undefined) throw failure;
+      asked.add(origin);
       try {
         const result = await fetchFrom(origin);
         if (result !== 'change') return result;
@@ -173,6 +177,7 @@ export function fetchLayer(
     offer(origin) {
       if (!origins.some((known) => placeOf(known) === placeOf(origin))) origins = [...origins, origin];
     },
+    wasElsewhere: (origin) => ![...asked].every(isOfHost(origin)),
   };
 }
 

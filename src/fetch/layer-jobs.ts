@@ -41,6 +41,7 @@ interface OpenLayer {
   readonly missingBytes: LayerHandle['missingBytes'];
   /** Another place where it can be had. */
   offer(origin: LayerOrigin): void;
+  wasElsewhere(origin: LayerOrigin): boolean;
 }
 
 export function createLayerJobs(session: SessionBase): LayerJobs {
@@ -103,6 +104,7 @@ export function createLayerJobs(session: SessionBase): LayerJobs {
           },
           resumedBytes: opened.resumedBytes,
           missingBytes: opened.missingBytes,
+          wasElsewhere: () => opened.wasElsewhere(source.origin),
           release: releaseOnce,
         };
       } catch (error) {
@@ -161,9 +163,9 @@ async function openLayer(
     }
     const files = layerFiles(session, layer, counters, { tarFile, indexFile });
     const storedBytes = await partialBytes(partialFile);
-    const { resumedBytes, offer } = fetching;
+    const { resumedBytes, offer, wasElsewhere } = fetching;
     const missingBytes = (): number => layer.sizeBytes - Math.max(storedBytes, counters.read('wireBytes'));
-    return { files, run, discard, resumedBytes, missingBytes, offer };
+    return { files, run, discard, resumedBytes, missingBytes, offer, wasElsewhere };
   } catch (error) {
     await lock.release();
     throw error;
@@ -190,6 +192,7 @@ async function storedLayer(session: SessionBase, layer: Descriptor, source: Laye
     resumedBytes: () => 0,
     missingBytes: undefined,
     offer: () => {},
+    wasElsewhere: () => false,
   };
 }
 

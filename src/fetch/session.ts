@@ -77,6 +77,8 @@ export interface LayerHandle {
   start(): Promise<LayerResult>;
   /** What an interrupted download had left. */
   resumedBytes(): number;
+  /** Whether some of it was asked for where another image has it. */
+  wasElsewhere(): boolean;
   /** Undefined for a layer that the store has: nothing of it is written. */
   readonly missingBytes: MissingBytes | undefined;
   /** Ends the download too when nobody else wants it; resolves when nothing of it is at work any more. */

@@ -175,6 +175,23 @@ describe('an image that fails', () => {
     expect([...layerRequests().keys()]).toEqual([poisonedLayer()]);
   });
 
+  it('for what its registry has of a layer does not fail the image of another one, which waits for the same layer', async () => {
+    const mirror = await startRegistry();
+    const image = IMAGES[3] as DockerImage;
+    mirror.push('team/app', '1', image);
+    const base = image.layers[0]?.digest ?? '';
+    mirror.setFaults([{ match: base, fault: poison() }]);
+    const bad = `docker://${mirror.host}/team/app:1`;
+    // The second image finds the layer under way.
+    registry.setFaults([{ match: '/manifests/', fault: { kind: 'delay', delayMs: 500 } }]);
+    const { code, stdout } = await prefetch(['--limit-rate=400K', bad, docker(3)]);
+    await mirror.close();
+    expect(code).toBe(9);
+    expect(stdout).toContain(`failed\t-\t${bad}`);
+    expect(stdout).toMatch(new RegExp(`^fetched\t\\S+\t${docker(3)}$`, 'm'));
+    expect([mirror.requestsTo(base).length, registry.requestsTo(base).length]).toEqual([1, 1]);
+  });
+
   it('ends the others with --fail-fast', async () => {
     registry.setFaults([
       { match: poisonedLayer(), fault: poison() },
