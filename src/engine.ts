@@ -6,21 +6,19 @@ import type { CredentialSource } from './config/credential-source.js';
 import { abortedError, FetchError, isFetchError } from './errors.js';
 import type { EventSink } from './events.js';
 import { atOnce, runBatch, type TakeTurn } from './fetch/batch.js';
-import { createDependencyFetcher, type DependencyFetcher, fetchDependencies } from './fetch/dependencies.js';
+import { createDependencyFetcher } from './fetch/dependencies.js';
 import type { ExportTarget } from './fetch/export-image.js';
 import type { ExtractOptions, ExtractReport } from './fetch/extract-image.js';
-import { fetchImage } from './fetch/fetch-image.js';
 import { createKeyring, type Keyring, type TrustDirs } from './fetch/keyring.js';
 import { createLayerJobs } from './fetch/layer-jobs.js';
 import { openNetwork } from './fetch/network.js';
+import { type Among, fetchOne, planOne } from './fetch/one-image.js';
 import { createReceived, outcomeOf, resultOf } from './fetch/outcome.js';
-import type { CompleteRequest, Session } from './fetch/session.js';
+import type { Session } from './fetch/session.js';
 import { remoteHost } from './fetch/source.js';
 import { createRoom, freeBytes } from './fetch/space.js';
 import { completeId, findImage, storedImageOf } from './fetch/stored.js';
 import { createUses } from './fetch/uses.js';
-import { type Clock, createClock } from './http/clock.js';
-import { type Deadline, withDeadline } from './http/deadline.js';
 import { DEFAULT_RETRIES } from './http/retry.js';
 import { parseReference } from './reference/parse.js';
 import type { Lease } from './store/lease.js';
@@ -122,14 +120,6 @@ const DEFAULT_JOBS = 4;
 /** Small requests, most of whose time is waiting. */
 const PLANS_AT_ONCE = 16;
 
-/** What an image shares with the others of its call. */
-interface Among {
-  readonly fetchDependency: DependencyFetcher;
-  readonly takeTurn: TakeTurn;
-}
-
-const counted: Clock['without'] = (wait) => wait();
-
 const NO_INSECURE: InsecureOptions = { http: false, image: false, tls: false, pubkey: false };
 
 /**
@@ -192,64 +182,22 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     };
   }
 
-  async function fetchOne(
-    request: FetchRequest,
-    { fetchDependency, takeTurn }: Among,
-    untimed: Clock['without'],
-    whole: AbortSignal,
-  ): Promise<FetchedImage> {
-    const clock = createClock();
-    const reference = parseReference(request.image, process.cwd());
-    const complete = completed(request, takeTurn, (wait) => untimed(() => clock.without(wait)));
+  const opened = (): Promise<Session> => {
     session ??= openSession();
-    const opened = await session;
-    const found = await fetchImage(opened, reference, complete, whole);
-    const { ids: dependencies, downloadedBytes } = request.noDependencies
-      ? { ids: [], downloadedBytes: 0 }
-      : await fetchDependencies(opened, fetchDependency, found.id, complete, whole);
-    if (request.output !== undefined) {
-      const { writeOutput } = await import('./fetch/output.js');
-      await writeOutput(opened, await imageOf(found.id), request.output, whole);
-    }
-    const durationMs = Math.round(clock.elapsedMs());
-    const bytes = found.downloadedBytes + downloadedBytes;
-    const { image, platform } = request;
-    return { image, platform, ...found, downloadedBytes: bytes, durationMs, dependencies };
-  }
+    return session;
+  };
 
-  function completed(
-    request: FetchRequest,
-    takeTurn: TakeTurn,
-    uncounted: Clock['without'],
-  ): CompleteRequest {
-    return {
-      ...request,
-      takeTurn: (turn, own) => uncounted(() => takeTurn(turn, own)),
-      uncounted,
-      pullPolicy: request.pullPolicy ?? 'update',
-      noStore: request.noStore ?? false,
-      requireSignature: request.requireSignature ?? options.requireSignature ?? false,
-    };
-  }
-
-  function deadlineOf({ image: what }: FetchRequest, signal: AbortSignal | undefined): Deadline {
-    return { timeoutMs: options.timeoutMs, what, stage: 'download', signal: signalWith(signal) };
-  }
-
-  function fetchWithin(
+  async function fetchWithin(
     request: FetchRequest,
     among: Among,
     signal: AbortSignal | undefined,
   ): Promise<FetchedImage> {
-    const fetching = uses.during(() =>
-      withDeadline(deadlineOf(request, signal), (timely, untimed) =>
-        fetchOne(request, among, untimed, signalWith(timely)),
-      ),
-    );
-    return fetching.catch((error: unknown) => {
+    try {
+      return await uses.during(() => fetchOne(opened, request, { ...options, ...among }, signalWith(signal)));
+    } catch (error) {
       // A worker that was told to end does not know why.
       throw signal?.aborted ? abortedError(isFetchError(signal.reason) ? signal.reason : error) : error;
-    });
+    }
   }
 
   /** Empty too for what turns out to be no image. */
@@ -259,21 +207,6 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     } catch {
       return '';
     }
-  }
-
-  async function planOne(request: FetchRequest, signal: AbortSignal | undefined): Promise<PlannedImage> {
-    const { image, platform } = request;
-    const reference = parseReference(image, process.cwd());
-    session ??= openSession();
-    const [opened, { planImage }] = [await session, await import('./fetch/plan.js')];
-    const plan = await withDeadline(deadlineOf(request, signal), (timely) =>
-      planImage(opened, reference, completed(request, atOnce, counted), timely),
-    );
-    return { image, platform, status: 'planned', ...plan };
-  }
-
-  async function imageOf(id: ImageId): Promise<ImageFacts> {
-    return findImage(store, { kind: 'id', image: id, prefix: id });
   }
 
   const named = (image: string): Promise<ImageFacts> =>
@@ -298,7 +231,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
         signal,
         jobs: PLANS_AT_ONCE,
         hostOf,
-        run: (request, either) => resultOf(request, () => planOne(request, either)),
+        run: (request, either) =>
+          resultOf(request, () => planOne(opened, request, options, signalWith(either))),
       }),
     freeBytes: () => freeBytes(options.storeDir),
     async listImages() {

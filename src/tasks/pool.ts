@@ -4,6 +4,7 @@ import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import { Piscina, queueOptionsSymbol } from 'piscina';
 import { abortedError, FetchError, fromWire, throwIfAborted } from '../errors.js';
 import type { CancelMessage, LoadedMessage, TaskEnvelope, TaskName, TaskNote, Tasks } from './contract.js';
+import { createPlacement } from './placement.js';
 import type { RunOptions, TaskRunner } from './runner.js';
 
 /**
@@ -30,22 +31,13 @@ const DEFAULT_WORK_BYTES = 64 * 1024 * 1024;
 
 /** `workers`: threads, 1 or more; they start at once, beside the first requests. */
 export function createPool(workers: number): TaskRunner {
-  /** What the running tasks of each thread have to do, by the thread's ID. */
-  const workBytesOf = new Map<number, number>();
-  const loadOf = (thread: number): number => workBytesOf.get(thread) ?? 0;
-  const addWork = (thread: number, workBytes: number): void =>
-    void workBytesOf.set(thread, loadOf(thread) + workBytes);
+  const placement = createPlacement();
   let placedOn: number | undefined;
 
-  /** To the thread with the least to do; it takes any number of tasks. */
   const loadBalancer: Balancer = (task, threads) => {
-    const chosen = threads.reduce<(typeof threads)[number] | null>(
-      (best, thread) => (best === null || loadOf(thread.id) < loadOf(best.id) ? thread : best),
-      null,
-    );
+    const chosen = placement.place(threads, (task[queueOptionsSymbol] as Sized).workBytes);
     placedOn = chosen?.id;
-    if (chosen !== null) addWork(chosen.id, (task[queueOptionsSymbol] as Sized).workBytes);
-    return chosen;
+    return chosen ?? null;
   };
 
   const pool = new Piscina({
@@ -107,7 +99,7 @@ export function createPool(workers: number): TaskRunner {
         cause: error ?? deadThread,
       });
     } finally {
-      if (thread !== undefined) addWork(thread, -workBytes);
+      if (thread !== undefined) placement.ended(thread, workBytes);
       signal.removeEventListener('abort', onAbort);
       clearTimeout(graceTimer);
       // The result may have overtaken notes that were sent before it.
