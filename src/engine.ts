@@ -13,7 +13,7 @@ import { createKeyring, type Keyring, type TrustDirs } from './fetch/keyring.js'
 import { createLayerJobs } from './fetch/layer-jobs.js';
 import { openNetwork } from './fetch/network.js';
 import { type Among, fetchOne, planOne } from './fetch/one-image.js';
-import { createReceived, outcomeOf, resultOf } from './fetch/outcome.js';
+import { eventsOf, outcomeOf, resultOf } from './fetch/outcome.js';
 import type { Session } from './fetch/session.js';
 import { remoteHost } from './fetch/source.js';
 import { createRoom, freeBytes } from './fetch/space.js';
@@ -136,12 +136,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const store = await openStore(options.storeDir);
   const closing = new AbortController();
   const uses = createUses();
-  const received = createReceived();
-  const tell: EventSink = options.onEvent ?? (() => {});
-  const emit: EventSink = (event) => {
-    received.onEvent(event);
-    tell(event);
-  };
+  const emit: EventSink = options.onEvent ?? (() => {});
   const insecure = { ...NO_INSECURE, ...options.insecure };
   const network = openNetwork(options, insecure, emit);
   let lease: Promise<Lease> | undefined;
@@ -215,14 +210,15 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   return {
     ...createKeyring(options, closing.signal),
     fetch(request, signal) {
-      const alone = { fetchDependency: createDependencyFetcher(), takeTurn: atOnce };
+      const tell = eventsOf(request, emit);
+      const alone = { fetchDependency: createDependencyFetcher(), takeTurn: atOnce, tell };
       return fetchWithin(request, alone, signal);
     },
     fetchAll(requests, batch = {}) {
       const fetchDependency = createDependencyFetcher();
       const run = (request: FetchRequest, signal: AbortSignal, takeTurn: TakeTurn): Promise<FetchOutcome> => {
-        const fetch = () => fetchWithin(request, { fetchDependency, takeTurn }, signal);
-        return outcomeOf(request, fetch, received, emit);
+        const fetch = (tell: EventSink) => fetchWithin(request, { fetchDependency, takeTurn, tell }, signal);
+        return outcomeOf(request, fetch, emit);
       };
       return runBatch(requests, { ...batch, jobs, hostOf, holds: network, run });
     },

@@ -1,21 +1,32 @@
 /** The facts that the engine emits while it works; the command line renders them, the library hands them out. */
 
-import type { FailedImage, FetchedImage } from './types.js';
+import type { FailedImage, FetchedImage, Platform } from './types.js';
 
-/** A blob on its way; `blob` is its digest, or for an ACI its URL without secrets. */
-export type EngineEvent =
+/** Whose fact it is. */
+export interface EventSubject {
+  /** The argument as it was given; of an image that another one depends on, its name. */
+  readonly image: string;
+  /** The argument that such an image is fetched for; of several, the one that asked first. */
+  readonly dependencyOf?: string | undefined;
+  /** As in the request, for a list may have an image for several platforms. */
+  readonly platform?: Platform | undefined;
+  /** As in the request. */
+  readonly signature?: string | undefined;
+}
+
+/** The same for a request and for all that is told of it. */
+export function requestKey({ image, dependencyOf = image, platform, signature }: EventSubject): string {
+  return JSON.stringify([dependencyOf, platform, signature]);
+}
+
+/** `blob` is the digest of what is on its way, or for an ACI its URL without secrets. */
+type ImageFact =
   /** Meta discovery of a name begins. */
-  | { readonly event: 'image.searching'; readonly image: string }
-  | { readonly event: 'image.started'; readonly image: string; readonly source: string }
-  | {
-      readonly event: 'image.warning';
-      readonly image: string;
-      readonly warning: WarningCode;
-      readonly message: string;
-    }
+  | { readonly event: 'image.searching' }
+  | { readonly event: 'image.started'; readonly source: string }
+  | { readonly event: 'image.warning'; readonly warning: WarningCode; readonly message: string }
   | {
       readonly event: 'blob.started';
-      readonly image: string;
       readonly blob: string;
       readonly kind: BlobKind;
       /** Absent when the server does not tell. */
@@ -29,7 +40,6 @@ export type EngineEvent =
     }
   | {
       readonly event: 'blob.retry';
-      readonly image: string;
       readonly blob: string;
       readonly attempt: number;
       readonly delayMs: number;
@@ -38,14 +48,12 @@ export type EngineEvent =
   /** A request for a manifest, a config or a discovery page is made again. */
   | {
       readonly event: 'image.retry';
-      readonly image: string;
       readonly attempt: number;
       readonly delayMs: number;
       readonly reason: string;
     }
   | {
       readonly event: 'blob.done';
-      readonly image: string;
       readonly blob: string;
       readonly kind: BlobKind;
       readonly sizeBytes: number;
@@ -55,17 +63,26 @@ export type EngineEvent =
   /** What the image is made of is known, before any of it is fetched; of Docker and OCI images. */
   | {
       readonly event: 'image.resolved';
-      readonly image: string;
       readonly blobs: readonly { readonly blob: string; readonly sizeBytes: number }[];
     }
   /** The store had it, or another image of the same call fetched it. */
   | {
       readonly event: 'blob.cached';
-      readonly image: string;
       readonly blob: string;
       readonly kind: BlobKind;
       readonly sizeBytes: number;
     }
+  | { readonly event: 'blob.failed'; readonly blob: string; readonly kind: BlobKind }
+  /** A signature was had from this URL or file; told when it is needed, after the image. */
+  | { readonly event: 'signature.fetched'; readonly source: string }
+  | { readonly event: 'signature.verified'; readonly signers: readonly string[] }
+  /** A key that meta discovery found is trusted from now on. */
+  | { readonly event: 'key.trusted'; readonly prefix: string; readonly fingerprint: string }
+  | { readonly event: 'image.done'; readonly result: FetchedImage }
+  | { readonly event: 'image.failed'; readonly result: FailedImage };
+
+export type EngineEvent =
+  | (EventSubject & ImageFact)
   /**
    * Somebody waits for this host (`HOST[:PORT]`), which is left alone for so long: it asked for it, or could not be reached
    * several times in a row. Told once for each time.
@@ -75,20 +92,7 @@ export type EngineEvent =
       readonly host: string;
       readonly delayMs: number;
       readonly isUnreachable: boolean;
-    }
-  | { readonly event: 'blob.failed'; readonly image: string; readonly blob: string; readonly kind: BlobKind }
-  /** A signature was had from this URL or file; told when it is needed, after the image. */
-  | { readonly event: 'signature.fetched'; readonly image: string; readonly source: string }
-  | { readonly event: 'signature.verified'; readonly image: string; readonly signers: readonly string[] }
-  /** A key that meta discovery found is trusted from now on. */
-  | {
-      readonly event: 'key.trusted';
-      readonly image: string;
-      readonly prefix: string;
-      readonly fingerprint: string;
-    }
-  | { readonly event: 'image.done'; readonly image: string; readonly result: FetchedImage }
-  | { readonly event: 'image.failed'; readonly image: string; readonly result: FailedImage };
+    };
 
 export type BlobKind = 'layer' | 'aci';
 

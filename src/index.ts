@@ -30,7 +30,8 @@ export type {
 export { createEngine } from './engine.js';
 export type { ErrorCode, FetchErrorOptions, Stage } from './errors.js';
 export { causeLines, ERROR_CODES, FetchError, isFetchError } from './errors.js';
-export type { BlobKind, EngineEvent, EventSink, WarningCode } from './events.js';
+export type { BlobKind, EngineEvent, EventSink, EventSubject, WarningCode } from './events.js';
+export { requestKey } from './events.js';
 export type {
   FoundKey,
   KeyRequest,

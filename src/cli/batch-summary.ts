@@ -4,9 +4,9 @@ import {
   type EventSink,
   type FetchOutcome,
   type FetchRequest,
-  formatPlatform,
   type PlannedBlob,
   type PlannedImage,
+  requestKey,
 } from '../index.js';
 import { formatBytes, formatDuration } from './format.js';
 import { abortedError } from './render-error.js';
@@ -39,22 +39,20 @@ export function createBatchFacts(): BatchFacts {
   return {
     onEvent(event) {
       if (event.event === 'blob.cached') {
-        const blobs = expected.get(event.image) ?? new Map<string, number>();
-        expected.set(event.image, blobs.set(event.blob, event.sizeBytes));
+        const key = requestKey(event);
+        const blobs = expected.get(key) ?? new Map<string, number>();
+        expected.set(key, blobs.set(event.blob, event.sizeBytes));
       } else if (event.event === 'image.done' || event.event === 'image.failed') {
-        const blobs = expected.get(event.image) ?? new Map<string, number>();
+        const key = requestKey(event);
+        const blobs = expected.get(key) ?? new Map<string, number>();
         if (event.event === 'image.done') sharedBytes += sumOf([...blobs.values()]);
-        expected.delete(event.image);
-        ends.set(keyOf(event.result), event.result);
+        expected.delete(key);
+        ends.set(key, event.result);
       }
     },
     sharedBytes: () => sharedBytes,
-    endOf: (request) => ends.get(keyOf(request)),
+    endOf: (request) => ends.get(requestKey(request)),
   };
-}
-
-function keyOf({ image, platform }: Pick<FetchRequest, 'image' | 'platform'>): string {
-  return platform === undefined ? image : `${image} ${formatPlatform(platform)}`;
 }
 
 function sumOf(numbers: readonly number[]): number {

@@ -55,7 +55,7 @@ async function assembleLayers(
     for (const digest of inLockOrder(topFirst)) {
       const priority = topFirst.findIndex((layer) => layer.digest === digest);
       const layer = topFirst[priority] as Descriptor;
-      const source = { image, priority, origin: originOf(layer) };
+      const source = { image, emit: session.emit, priority, origin: originOf(layer) };
       opened.set(digest, await session.layers.open(layer, source, noStore, signal));
     }
     const missing = [...opened].flatMap(([digest, { missingBytes }]) =>

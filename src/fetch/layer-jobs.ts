@@ -91,7 +91,7 @@ export function createLayerJobs(session: SessionBase): LayerJobs {
         const opened = await job.opened;
         if (shared !== undefined) {
           opened.offer(source.origin);
-          session.emit(cachedEvent(layer, source));
+          source.emit(cachedEvent(layer, source));
         }
         return {
           files: opened.files,
@@ -140,7 +140,7 @@ async function openLayer(
     const { tarFile, indexFile } = await newIngestFiles(session, layer);
     const counters = newBlobCounters();
     const fetching = fetchLayer(
-      session,
+      { ...session, emit: source.emit },
       { layer, source, partialFile, tarFile, indexFile, counters },
       signal,
     );
@@ -183,7 +183,7 @@ async function storedLayer(session: SessionBase, layer: Descriptor, source: Laye
   counters.set('tarBytes', tar?.size ?? 0);
   counters.set('indexBytes', index?.size ?? 0);
   counters.setState('complete');
-  session.emit(cachedEvent(layer, source));
+  source.emit(cachedEvent(layer, source));
   const files = layerFiles(session, layer, counters);
   return {
     files,

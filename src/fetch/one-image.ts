@@ -1,6 +1,7 @@
 /** One image of a call: its request completed, within its time, with what it depends on, and where it is wanted besides. */
 
 import { setMaxListeners } from 'node:events';
+import type { EventSink } from '../events.js';
 import { type Clock, createClock } from '../http/clock.js';
 import { withDeadline } from '../http/deadline.js';
 import { parseReference } from '../reference/parse.js';
@@ -8,6 +9,7 @@ import type { FetchedImage, FetchRequest, ImageReference, PlannedImage } from '.
 import { atOnce, type TakeTurn } from './batch.js';
 import { type DependencyFetcher, fetchDependencies } from './dependencies.js';
 import { fetchImage } from './fetch-image.js';
+import { eventsOf } from './outcome.js';
 import type { CompleteRequest, Session } from './session.js';
 import { findImage } from './stored.js';
 
@@ -18,24 +20,26 @@ export interface RequestDefaults {
   readonly requireSignature?: boolean | undefined;
 }
 
-/** What an image shares with the others of its call. */
+/** What an image has of its call. */
 export interface Among {
   readonly fetchDependency: DependencyFetcher;
   readonly takeTurn: TakeTurn;
+  /** Receives the facts of this request. */
+  readonly tell: EventSink;
 }
 
 /** @throws FetchError of every kind */
 export function fetchOne(
   open: () => Promise<Session>,
   request: FetchRequest,
-  { fetchDependency, takeTurn, ...defaults }: Among & RequestDefaults,
+  { fetchDependency, takeTurn, tell, ...defaults }: Among & RequestDefaults,
   signal: AbortSignal,
 ): Promise<FetchedImage> {
   const { image, platform, output } = request;
   return withinTime(request, defaults, signal, async (reference, timely, untimed) => {
     const clock = createClock();
     const complete = completed(request, defaults, takeTurn, (wait) => untimed(() => clock.without(wait)));
-    const session = await open();
+    const session = { ...(await open()), emit: tell };
     const found = await fetchImage(session, reference, complete, timely);
     const { ids: dependencies, downloadedBytes } = request.noDependencies
       ? { ids: [], downloadedBytes: 0 }
@@ -65,7 +69,8 @@ export function planOne(
 ): Promise<PlannedImage> {
   const { image, platform } = request;
   return withinTime(request, defaults, signal, async (reference, timely) => {
-    const [session, { planImage }] = [await open(), await import('./plan.js')];
+    const [shared, { planImage }] = [await open(), await import('./plan.js')];
+    const session = { ...shared, emit: eventsOf(request, shared.emit) };
     const complete = completed(request, defaults, atOnce, (wait) => wait());
     const plan = await planImage(session, reference, complete, timely);
     return { image, platform, status: 'planned', ...plan };

@@ -1,50 +1,50 @@
 /** What became of a request, as data: a batch does not end with its first failure. */
 
 import { toFetchError } from '../errors.js';
-import type { EngineEvent, EventSink } from '../events.js';
+import type { EventSink } from '../events.js';
 import type { FailedImage, FetchedImage, FetchOutcome, FetchRequest } from '../types.js';
 
-/** Bytes of the blobs that each image has got so far over the network, as the events tell. */
-export interface Received {
-  readonly onEvent: EventSink;
-  /** Forgets the image. */
-  take(image: string): number;
+/** What passes the facts of one request on, with what tells whose they are. */
+export function eventsOf({ image, platform, signature }: FetchRequest, emit: EventSink): EventSink {
+  return (event) => {
+    if (event.event === 'host.held') return emit(event);
+    const dependencyOf = event.image === image ? undefined : image;
+    emit({ ...event, dependencyOf, platform, signature });
+  };
 }
 
-export function createReceived(): Received {
-  const readers = new Map<string, (() => number)[]>();
+/** Counts what one request gets over the network, as its events tell. */
+function createReceived(): { readonly onEvent: EventSink; bytes(): number } {
+  const readers: (() => number)[] = [];
   return {
-    onEvent(event: EngineEvent) {
-      if (event.event !== 'blob.started') return;
-      const { image, isLocal, readBytes, resumedBytes } = event;
-      if (isLocal) return;
-      const read = (): number => Math.max(0, readBytes() - resumedBytes);
-      readers.set(image, [...(readers.get(image) ?? []), read]);
+    onEvent(event) {
+      if (event.event !== 'blob.started' || event.isLocal) return;
+      const { readBytes, resumedBytes } = event;
+      readers.push(() => Math.max(0, readBytes() - resumedBytes));
     },
-    take(image) {
-      const total = (readers.get(image) ?? []).reduce((sum, read) => sum + read(), 0);
-      readers.delete(image);
-      return total;
-    },
+    bytes: () => readers.reduce((sum, read) => sum + read(), 0),
   };
 }
 
 /** Emits the outcome too. */
 export async function outcomeOf(
   request: FetchRequest,
-  fetch: () => Promise<FetchedImage>,
-  received: Received,
+  fetch: (emit: EventSink) => Promise<FetchedImage>,
   emit: EventSink,
 ): Promise<FetchOutcome> {
   const { image } = request;
-  const result = await resultOf(request, fetch);
-  const downloadedBytes = received.take(image);
+  const received = createReceived();
+  const tell = eventsOf(request, (event) => {
+    received.onEvent(event);
+    emit(event);
+  });
+  const result = await resultOf(request, () => fetch(tell));
   if (result.status !== 'failed') {
-    emit({ event: 'image.done', image, result });
+    tell({ event: 'image.done', image, result });
     return result;
   }
-  const failed = { ...result, downloadedBytes };
-  emit({ event: 'image.failed', image, result: failed });
+  const failed = { ...result, downloadedBytes: received.bytes() };
+  tell({ event: 'image.failed', image, result: failed });
   return failed;
 }
 

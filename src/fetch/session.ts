@@ -66,6 +66,8 @@ export interface RegistryOrigin {
 
 export interface LayerSource {
   readonly image: string;
+  /** Where is told what becomes of the layer: of a job that several images want, to the first of them. */
+  readonly emit: EventSink;
   /** Layers with smaller numbers are needed first. */
   readonly priority: number;
   readonly origin: LayerOrigin;

@@ -64,6 +64,22 @@ describe('the dependencies of an image', () => {
     expect([top, left, right, base].map(requestsFor)).toEqual([1, 1, 1, 1]);
   });
 
+  it('are told of as those of the image that was asked for, all the way down', async () => {
+    await publish('base');
+    await publish('left', [{ on: 'base' }]);
+    const top = await publish('top', [{ on: 'left' }]);
+    await client.engine.fetch({ image: top.name });
+    const [left, base] = ['left', 'base'].map((name) => `example.test/${nameOf(name)}:1.0`);
+    const begun = client.events.flatMap((event) =>
+      event.event === 'blob.started' ? [[event.image, event.dependencyOf]] : [],
+    );
+    expect(begun).toEqual([
+      [top.name, undefined],
+      [left, top.name],
+      [base, top.name],
+    ]);
+  });
+
   it('are fetched once for several images of a call', async () => {
     const base = await publish('base');
     const images = [await publish('a', [{ on: 'base' }]), await publish('b', [{ on: 'base' }])];

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { buildDockerImage } from '../support/images/docker.js';
+import { buildDockerImage, buildIndex, type DockerImage } from '../support/images/docker.js';
 import { createRandom } from '../support/images/random.js';
 import { aciEnvironment, run, runAci, startAci } from '../support/process.js';
 import { aciScript } from '../support/project.js';
@@ -110,6 +110,42 @@ it('with --progress=json the last record is the summary, once, as in the report'
   expect(records.filter(({ event }) => event === 'summary')).toHaveLength(1);
   expect(summary).toEqual({ event: 'summary', ...readReport(report).summary });
   expect(summary).toMatchObject({ images: 4, fetched: 3, cached: 0, failed: 1 });
+});
+
+it('tells two platforms of one image apart, in its events and in what each has brought', async () => {
+  const sizes = { amd64: 300_000, arm64: 200_000 };
+  const [amd, arm] = Object.entries(sizes).map(([architecture, sizeBytes]) =>
+    buildDockerImage({ layers: [[{ path: 'own', data: random.bytes(sizeBytes) }]], architecture }),
+  ) as [DockerImage, DockerImage];
+  const index = buildIndex([{ image: amd }, { image: arm }]);
+  for (const one of [amd, arm]) registry.push('team/both', one.manifestDigest, one);
+  registry.push('team/both', '1', index);
+  const ownOf = ({ layers: [own] }: DockerImage) => ({
+    digest: own?.digest ?? '',
+    sizeBytes: own?.bytes.length,
+  });
+  registry.setFaults([{ match: ownOf(arm).digest, fault: { kind: 'corrupt', atByte: 50 } }]);
+  const image = `docker://${registry.host}/team/both:1`;
+  const platforms = ['linux/amd64', 'linux/arm64'];
+  const input = JSON.stringify(platforms.map((platform) => ({ image, platform })));
+  const report = join(tempDir(), 'report.json');
+  const args = ['--progress=json', '--retries=0', `--report=${report}`, '-f', '-'];
+  const { stderr } = await runAci(['prefetch', INSECURE, ...args], { input });
+  const [first, second] = readReport(report).images;
+  const downloadedBytes = (ownOf(amd).sizeBytes ?? 0) + amd.configBytes.length;
+  expect(first).toMatchObject({ platform: 'linux/amd64', status: 'fetched', downloadedBytes });
+  expect(second).toMatchObject({ platform: 'linux/arm64', status: 'failed' });
+  expect(second?.downloadedBytes).toBeLessThanOrEqual(ownOf(arm).sizeBytes ?? 0);
+  const events = stderr
+    .trimEnd()
+    .split('\n')
+    .map((line): Record<string, unknown> => JSON.parse(line));
+  for (const kind of ['image.started', 'image.resolved', 'blob.started']) {
+    const told = events.filter(({ event }) => event === kind);
+    expect(told.map(({ platform }) => platform).sort()).toEqual(platforms);
+  }
+  const begun = events.filter(({ event }) => event === 'blob.started');
+  expect(begun.find(({ platform }) => platform === 'linux/arm64')?.['blob']).toBe(ownOf(arm).digest);
 });
 
 it('with --quiet there is no summary', async () => {

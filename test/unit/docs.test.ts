@@ -250,6 +250,7 @@ describe('the library', () => {
       'parseImageList',
       'parsePlatform',
       'readEnvironment',
+      'requestKey',
       'resolveOptions',
       'resolveSettings',
     ]);
@@ -271,6 +272,7 @@ describe('the library', () => {
       'Environment',
       'ErrorCode',
       'EventSink',
+      'EventSubject',
       'ExportTarget',
       'ExtractOptions',
       'ExtractReport',

@@ -1,6 +1,6 @@
 /** Events as NDJSON on stderr, with samples of the bytes of each download in between. */
 
-import type { EngineEvent } from '../../index.js';
+import { type EngineEvent, type EventSubject, formatPlatform } from '../../index.js';
 import { outcomeRecord } from '../outcome.js';
 import { jsonText, redact } from '../text.js';
 import { blobKey } from './lines.js';
@@ -9,14 +9,28 @@ import type { Reporter, ReporterOptions } from './reporter.js';
 /** At most two samples a second for each download. */
 const SAMPLE_MS = 500;
 
+/** Whose record it is, without secrets. */
+function subjectRecord(subject: EventSubject): Readonly<Record<string, unknown>> {
+  const { image, dependencyOf, platform, signature } = subject;
+  return {
+    image: redact(image),
+    ...(dependencyOf !== undefined && { dependencyOf: redact(dependencyOf) }),
+    ...(platform !== undefined && { platform: formatPlatform(platform) }),
+    ...(signature !== undefined && { signature: redact(signature) }),
+  };
+}
+
+const SUBJECT_FIELDS = new Set(['image', 'dependencyOf', 'platform', 'signature']);
+
 /**
- * An event as a plain record: `time` (ISO 8601), `event`, then the other fields; functions are left out and outcomes
- * have the form of `fetch --json`.
+ * An event as a plain record: `time` (ISO 8601), `event`, whose it is, then the other fields; functions are left out and
+ * outcomes have the form of `fetch --json`.
  */
 export function eventRecord(event: EngineEvent, time: Date): Readonly<Record<string, unknown>> {
-  const record: Record<string, unknown> = { time: time.toISOString() };
+  const subject = event.event === 'host.held' ? {} : subjectRecord(event);
+  const record: Record<string, unknown> = { time: time.toISOString(), event: event.event, ...subject };
   for (const [key, value] of Object.entries(event)) {
-    if (key === 'result') continue;
+    if (key === 'result' || SUBJECT_FIELDS.has(key)) continue;
     if (typeof value === 'string') record[key] = redact(value);
     else if (typeof value !== 'function' && value !== undefined) record[key] = value;
   }
@@ -40,11 +54,12 @@ export function createJsonReporter({ stream, sampleMs = SAMPLE_MS }: JsonReporte
   function sample(): void {
     const time = new Date().toISOString();
     for (const download of downloads.values()) {
-      const { image, blob, readBytes, sizeBytes } = download.started;
+      const { blob, readBytes, sizeBytes } = download.started;
       const bytes = readBytes();
       if (bytes === download.bytes) continue;
       download.bytes = bytes;
-      print({ time, event: 'blob.progress', image: redact(image), blob: redact(blob), bytes, sizeBytes });
+      const subject = subjectRecord(download.started);
+      print({ time, event: 'blob.progress', ...subject, blob: redact(blob), bytes, sizeBytes });
     }
   }
 

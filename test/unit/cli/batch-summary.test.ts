@@ -88,6 +88,22 @@ describe('the summary of a batch', () => {
     facts.onEvent({ event: 'image.failed', image: 'z', result: failed });
     expect(facts.sharedBytes()).toBe(60);
   });
+
+  it('keeps two platforms of one image apart', () => {
+    const facts = createBatchFacts();
+    const image = 'b.test/y';
+    const platforms = ['amd64', 'arm64'].map((architecture) => ({ os: 'linux', architecture }));
+    for (const platform of platforms) {
+      const blob = `base of ${platform.architecture}`;
+      facts.onEvent({ event: 'blob.cached', image, platform, blob, kind: 'layer', sizeBytes: 30 });
+    }
+    const [amd, arm] = platforms;
+    facts.onEvent({ event: 'image.failed', image, platform: amd, result: failed });
+    facts.onEvent({ event: 'image.done', image, platform: arm, result: ok('fetched', 1) });
+    expect(facts.sharedBytes()).toBe(30);
+    const ends = [{ image, platform: amd }, { image, platform: arm }, { image }].map(facts.endOf);
+    expect(ends.map((end) => end?.status)).toEqual(['failed', 'fetched', undefined]);
+  });
 });
 
 describe('a batch that was interrupted', () => {
@@ -103,7 +119,8 @@ describe('a batch that was interrupted', () => {
 
   it('has an outcome for each image, in the order of the list', () => {
     const facts = createBatchFacts();
-    facts.onEvent({ event: 'image.failed', image: failed.image, result: { ...failed, platform: arm } });
+    const result = { ...failed, platform: arm };
+    facts.onEvent({ event: 'image.failed', image: failed.image, platform: arm, result });
     facts.onEvent({ event: 'image.done', image: 'd.test/w', result: { ...late, image: 'd.test/w' } });
     const done = new Map<number, FetchOutcome>([
       [1, failed],

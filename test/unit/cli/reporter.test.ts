@@ -210,6 +210,21 @@ describe('the JSON reporter', () => {
     ]);
   });
 
+  test('says of each record whose it is', async () => {
+    const { sink, text } = stream();
+    const reporter = createJsonReporter({ stream: sink, several: true, sampleMs: 5 });
+    const asked = { platform: { os: 'linux', architecture: 'arm', variant: 'v7' }, signature: 'x.asc' };
+    const dependencyOf = 'https://u:pw@h/x.aci';
+    reporter.onEvent({ ...blobStarted(() => 5), ...asked, dependencyOf } as EngineEvent);
+    await sleep(30);
+    reporter.close();
+    const written = records(text());
+    const whose = { image: IMAGE, platform: 'linux/arm/v7', signature: 'x.asc' };
+    expect(written.map(({ event }) => event)).toEqual(['blob.started', 'blob.progress']);
+    for (const record of written)
+      expect(record).toMatchObject({ ...whose, dependencyOf: 'https://REDACTED@h/x.aci' });
+  });
+
   test('has results in the form of fetch --json, and no secrets', () => {
     const { sink, text } = stream();
     const reporter = createJsonReporter({ stream: sink, several: false });

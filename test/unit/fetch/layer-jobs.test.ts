@@ -62,10 +62,13 @@ async function setUp(faults: FaultPlan = [], retries = 0): Promise<Setup> {
     retries,
     permits: createPermits({ connections: 4, connectionsPerHost: 4, memoryBytes: 2 ** 30 }),
     holdOf: () => undefined,
-    emit: (event) => void events.push(event),
+    emit: () => {
+      throw new Error('a fact of a layer belongs to an image');
+    },
   };
   const source = (name: string, origin: Partial<RegistryOrigin> = {}): LayerSource => ({
     image: name,
+    emit: (event) => void events.push(event),
     priority: 0,
     origin: {
       kind: 'registry',
@@ -94,7 +97,7 @@ function fileSource(name: string, bytes: Uint8Array): LayerSource {
   const path = join(tempDir(), 'layer');
   writeFileSync(path, bytes);
   const file = { path, offset: 0, sizeBytes: bytes.length };
-  return { image: name, priority: 0, origin: { kind: 'file', file, digestOf: 'blob' } };
+  return { image: name, emit: () => {}, priority: 0, origin: { kind: 'file', file, digestOf: 'blob' } };
 }
 
 describe('a layer', () => {
