@@ -1,6 +1,6 @@
 /** How far many images are together: counted from the events, with an estimate of what is still to come. */
 
-import type { EngineEvent } from '../../index.js';
+import { type EngineEvent, type EventSubject, requestKey } from '../../index.js';
 import { formatBytes, formatDuration } from '../format.js';
 import { nextRate, type RateState } from './rate.js';
 
@@ -34,21 +34,48 @@ export function createTotal(images: number): Total {
   const sizes = new Map<string, number>();
   const running = new Map<string, Running>();
   const finished = new Set<string>();
+  /** Of the requests that something is known of. */
   const known = new Set<string>();
+  /** The blobs of each that has not ended. */
+  const wanted = new Map<string, Set<string>>();
   let doneImages = 0;
   let failedImages = 0;
   let finishedBytes = 0;
   let downloadedBytes = 0;
   let rate: RateState | undefined;
 
+  function want(subject: EventSubject, blob: string): void {
+    const key = requestKey(subject);
+    const blobs = wanted.get(key) ?? new Set<string>();
+    wanted.set(key, blobs.add(blob));
+  }
+
+  /** What nobody waits for any more will not come. */
+  function forgetUnwanted(blob: string): void {
+    if (running.has(blob) || finished.has(blob)) return;
+    if (![...wanted.values()].some((blobs) => blobs.has(blob))) sizes.delete(blob);
+  }
+
+  function end(subject: EventSubject): void {
+    const key = requestKey(subject);
+    known.add(key);
+    const blobs = wanted.get(key) ?? [];
+    wanted.delete(key);
+    for (const blob of blobs) forgetUnwanted(blob);
+  }
+
   function onEvent(event: EngineEvent): void {
     switch (event.event) {
       case 'image.resolved':
-        known.add(event.image);
-        for (const { blob, sizeBytes } of event.blobs) sizes.set(blob, sizeBytes);
+        known.add(requestKey(event));
+        for (const { blob, sizeBytes } of event.blobs) {
+          sizes.set(blob, sizeBytes);
+          want(event, blob);
+        }
         break;
       case 'blob.started':
-        known.add(event.image);
+        known.add(requestKey(event));
+        want(event, event.blob);
         if (event.sizeBytes !== undefined) sizes.set(event.blob, event.sizeBytes);
         running.set(event.blob, {
           readBytes: event.readBytes,
@@ -68,17 +95,18 @@ export function createTotal(images: number): Total {
       }
       case 'blob.failed':
         running.delete(event.blob);
+        forgetUnwanted(event.blob);
         break;
       case 'blob.cached':
         // It came or comes for another image, and counts there, or was never to come.
         if (!running.has(event.blob) && !finished.has(event.blob)) sizes.delete(event.blob);
         break;
       case 'image.done':
-        known.add(event.image);
+        end(event);
         doneImages += 1;
         break;
       case 'image.failed':
-        known.add(event.image);
+        end(event);
         failedImages += 1;
         break;
     }

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { createTotal, totalLine } from '../../../src/cli/reporter/total.js';
+import { FetchError } from '../../../src/errors.js';
 import type { EngineEvent } from '../../../src/events.js';
 
 describe('the total of a batch', () => {
@@ -116,5 +117,92 @@ describe('the time that is left of a batch', () => {
     total.look(0);
     for (const event of events) total.onEvent(event);
     expect(totalLine(total.look(10_000))).toBe(`0 of 2 images: ${line}`);
+  });
+});
+
+describe('the images of a total', () => {
+  const arm = { os: 'linux', architecture: 'arm64' };
+  const resolved = (image: string, ...blobs: string[]): EngineEvent => ({
+    event: 'image.resolved',
+    image,
+    blobs: blobs.map((blob) => ({ blob, sizeBytes: 100 })),
+  });
+  const begun = (image: string, blob: string, dependencyOf?: string): EngineEvent => ({
+    event: 'blob.started',
+    image,
+    dependencyOf,
+    blob,
+    kind: 'layer',
+    sizeBytes: 100,
+    resumedBytes: 0,
+    readBytes: () => 0,
+  });
+  const came = (image: string, blob: string): EngineEvent => ({
+    event: 'blob.done',
+    image,
+    blob,
+    kind: 'layer',
+    sizeBytes: 100,
+    downloadedBytes: 100,
+    durationMs: 1,
+  });
+  const broken = (image: string, blob: string): EngineEvent => ({
+    event: 'blob.failed',
+    image,
+    blob,
+    kind: 'layer',
+  });
+  const failed = (image: string): EngineEvent => {
+    const cause = new FetchError('ERR_NETWORK', 'no', { stage: 'download' });
+    const error = { code: cause.code, stage: cause.stage, message: cause.message };
+    const result = { image, status: 'failed', downloadedBytes: 0, durationMs: 1, error, cause } as const;
+    return { event: 'image.failed', image, result };
+  };
+
+  test.each<[title: string, events: readonly EngineEvent[], allBytes: number]>([
+    [
+      'are those of the list, not what they depend on',
+      [begun('a', 'a.aci'), begun('lib', 'lib.aci', 'a'), begun('base', 'base.aci', 'a')],
+      1200,
+    ],
+    [
+      'are several where one is wanted for several platforms',
+      [resolved('a', 'x'), { ...resolved('a', 'y'), platform: arm } as EngineEvent],
+      400,
+    ],
+    [
+      'bring nothing more when they have failed',
+      [resolved('a', 'x', 'y'), resolved('b', 'z'), failed('a')],
+      200,
+    ],
+    [
+      'leave what others wait for when they fail',
+      [resolved('a', 'x', 'y'), resolved('b', 'y'), failed('a')],
+      200,
+    ],
+    [
+      'fail before their downloads have ended',
+      [resolved('a', 'x'), begun('a', 'x'), resolved('b', 'z'), failed('a'), broken('a', 'x')],
+      200,
+    ],
+    [
+      'leave a dependency that goes on for others when they fail',
+      [begun('lib', 'lib.aci', 'a'), failed('a')],
+      400,
+    ],
+    [
+      'have brought what came before they failed',
+      [resolved('a', 'x', 'y'), begun('a', 'x'), came('a', 'x'), failed('a')],
+      400,
+    ],
+    [
+      'may all have failed',
+      [resolved('a', 'x'), begun('a', 'x'), resolved('b', 'x'), broken('a', 'x'), failed('a'), failed('b')],
+      0,
+    ],
+  ])('%s', (_, events, allBytes) => {
+    const total = createTotal(4);
+    for (const event of events) total.onEvent(event);
+    expect(total.look(0).allBytes).toBe(allBytes);
   });
 });
