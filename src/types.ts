@@ -211,9 +211,9 @@ export interface PlannedImage {
 }
 
 export interface PlannedBlob {
-  /** The digest of a layer; for an ACI where it comes from, without secrets. */
+  /** The digest of a layer or config; for an ACI where it comes from, without secrets. */
   readonly blob: string;
-  /** Tells blobs apart, for two URLs may differ only in what `blob` leaves out. */
+  /** Tells downloads apart: two URLs may differ only in what `blob` leaves out, and each image reads its own config. */
   readonly key: string;
   /** Undefined when the server does not tell. */
   readonly sizeBytes: number | undefined;

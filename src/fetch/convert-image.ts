@@ -1,7 +1,7 @@
 /** Fetches a Docker or OCI image from wherever it is and converts it to one ACI while it arrives. */
 
 import { MAX_ACI_MANIFEST_BYTES } from '../aci/inspect.js';
-import { labelsOf } from '../aci/manifest.js';
+import { type AciManifest, labelsOf } from '../aci/manifest.js';
 import { stringifyAciManifest } from '../aci/manifest-json.js';
 import { convertDockerConfig, readDockerConfigFacts } from '../convert/docker-config.js';
 import { FetchError } from '../errors.js';
@@ -33,15 +33,18 @@ export interface ConvertibleSource<Image extends ResolvedImage = ResolvedImage> 
   originOf(layer: Descriptor): LayerOrigin;
 }
 
-interface Converting {
+interface Asking {
   /** The argument. */
   readonly image: string;
+  readonly platform: Platform;
+  readonly request: CompleteRequest;
+}
+
+interface Converting extends Asking {
   /** In its full form and without secrets. */
   readonly source: string;
   /** What the source's last answer is remembered under. */
   readonly key: string;
-  readonly platform: Platform;
-  readonly request: CompleteRequest;
 }
 
 /**
@@ -100,19 +103,7 @@ async function fetchResolved<Image extends ResolvedImage>(
 ): Promise<Found> {
   const { image, request } = converting;
   const naming = source.namingOf(resolved);
-  const config = await source.readConfig(resolved, signal);
-  checkConfig(session, converting, resolved, config);
-  const manifest = convertDockerConfig({
-    config,
-    naming,
-    manifestDigest: source.hasManifests ? resolved.digest : undefined,
-    topLayerDigest: resolved.layers.at(-1)?.digest,
-  });
-  const text = stringifyAciManifest(manifest);
-  if (Buffer.byteLength(text) > MAX_ACI_MANIFEST_BYTES) {
-    const problem = `the image config makes an ACI manifest of more than ${MAX_ACI_MANIFEST_BYTES} bytes`;
-    throw new FetchError('ERR_LIMIT', `${image}: ${problem}`, { stage: 'convert' });
-  }
+  const { manifest, text, configBytes } = await manifestOf(session, converting, source, resolved, signal);
   const { layers } = resolved;
   const { originOf } = source;
   const { noStore } = request;
@@ -126,15 +117,41 @@ async function fetchResolved<Image extends ResolvedImage>(
     sizeBytes: assembled.sizeBytes,
   };
   await commit(session, { converting, naming, resolved, assembled, found });
-  const configBytes = 'bytes' in resolved.config ? 0 : config.length;
   const downloadedBytes = assembled.downloadedBytes + configBytes;
   return { status: 'fetched', ...found, verified: false, signers: [], downloadedBytes };
+}
+
+/**
+ * The manifest of the ACI, made of a config that fits; `configBytes` were downloaded for it.
+ * @throws FetchError ERR_PLATFORM_MISMATCH, ERR_MANIFEST_INVALID, ERR_LIMIT, and those of the source
+ */
+export async function manifestOf<Image extends ResolvedImage>(
+  session: Session,
+  asking: Asking,
+  source: ConvertibleSource<Image>,
+  resolved: Image,
+  signal: AbortSignal,
+): Promise<{ readonly manifest: AciManifest; readonly text: string; readonly configBytes: number }> {
+  const config = await source.readConfig(resolved, signal);
+  checkConfig(session, asking, resolved, config);
+  const manifest = convertDockerConfig({
+    config,
+    naming: source.namingOf(resolved),
+    manifestDigest: source.hasManifests ? resolved.digest : undefined,
+    topLayerDigest: resolved.layers.at(-1)?.digest,
+  });
+  const text = stringifyAciManifest(manifest);
+  if (Buffer.byteLength(text) > MAX_ACI_MANIFEST_BYTES) {
+    const problem = `the image config makes an ACI manifest of more than ${MAX_ACI_MANIFEST_BYTES} bytes`;
+    throw new FetchError('ERR_LIMIT', `${asking.image}: ${problem}`, { stage: 'convert' });
+  }
+  return { manifest, text, configBytes: 'bytes' in resolved.config ? 0 : config.length };
 }
 
 /** What the config says must fit what was asked for and what the manifest lists. */
 function checkConfig(
   { emit }: Session,
-  { image, request, platform: wanted }: Converting,
+  { image, request, platform: wanted }: Asking,
   resolved: ResolvedImage,
   config: Uint8Array,
 ): void {

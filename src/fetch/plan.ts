@@ -3,12 +3,14 @@
 import { createHash } from 'node:crypto';
 import { access, constants } from 'node:fs/promises';
 import { assertNever, errnoOf, FetchError, storageError } from '../errors.js';
+import { requestKey } from '../events.js';
 import type { HttpResponse } from '../http/client.js';
 import { statusError } from '../http/errors.js';
 import { conditionalHeaders } from '../http/freshness.js';
 import { redactUrl } from '../http/redact.js';
 import { withRetry } from '../http/retry.js';
 import { hostPlatform } from '../registry/platform.js';
+import type { ResolvedImage } from '../registry/source.js';
 import { partialBytes } from '../store/partial-record.js';
 import type {
   DockerReference,
@@ -16,11 +18,13 @@ import type {
   ImageReference,
   LayoutReference,
   NameReference,
+  PlannedBlob,
   PlannedImage,
   UrlReference,
 } from '../types.js';
 import { foundAtUrl } from './aci.js';
 import { type Asked, remembered } from './aci-record.js';
+import { manifestOf } from './convert-image.js';
 import { type Converted, readConverted, storeAnswers, unchangedImage } from './converted.js';
 import { registrySource } from './docker.js';
 import { fetchById, refuseSignature } from './fetch-image.js';
@@ -85,18 +89,31 @@ async function planDocker(
   const converted = await readConverted(store, convertedKey(reference, platform), request);
   const answer = storedAnswer(session, reference, converted, request);
   if (answer !== undefined) return answer;
-  const resolved = await registrySource(session, reference).resolve(platform, signal);
+  const source = registrySource(session, reference);
+  const resolved = await source.resolve(platform, signal);
   const unchanged = unchangedImage(converted, resolved, reference);
   if (unchanged !== undefined) return cachedPlan(unchanged);
+  // What does not fit is refused here as by the fetch, for which the config has to be read.
+  await manifestOf(session, { image: reference.image, platform, request }, source, resolved, signal);
   const layers = await neededLayers(store, resolved.layers, request.noStore);
   return {
-    blobs: layers.map(({ digest, sizeBytes, storedBytes }) => ({
-      blob: digest,
-      key: digest,
-      sizeBytes,
-      storedBytes,
-    })),
+    blobs: [
+      ...plannedConfig(resolved, request),
+      ...layers.map(({ digest, sizeBytes, storedBytes }) => ({
+        blob: digest,
+        key: digest,
+        sizeBytes,
+        storedBytes,
+      })),
+    ],
   };
+}
+
+/** No two images share it: each reads its own, and the store keeps none. */
+function plannedConfig({ config }: ResolvedImage, request: CompleteRequest): PlannedBlob[] {
+  if ('bytes' in config) return [];
+  const { digest: blob, sizeBytes } = config;
+  return [{ blob, key: `${blob} ${requestKey(request)}`, sizeBytes, storedBytes: 0 }];
 }
 
 async function planLayout(

@@ -1,6 +1,6 @@
 /** Plans of the engine: what a fetch would download, and that a plan fails where the fetch would. */
 
-import { statSync, writeFileSync } from 'node:fs';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Engine, FetchRequest } from '../../dist/src/index.js';
@@ -19,6 +19,7 @@ const data = createRandom(12).bytes(50_000);
 const IMAGE = buildDockerImage({ layers: [[{ path: 'a', data }]] });
 // A layer may be there twice: what it holds is then the same again.
 const TWICE = buildDockerImage({ layers: [[{ path: 'a', data }], [{ path: 'a', data }]] });
+const ODD = buildDockerImage({ layers: [[{ path: 'a', data }]], imageConfig: { rootfs: { diff_ids: [] } } });
 const ACI = buildAci({ name: 'example.test/app', entries: [{ path: 'a', data }] });
 
 let registry: TestRegistry;
@@ -28,6 +29,7 @@ beforeAll(async () => {
   [registry, server, publisher] = await Promise.all([startRegistry(), startAciServer(), startPublisher()]);
   registry.push('team/app', '1', IMAGE);
   registry.push('team/twice', '1', TWICE);
+  registry.push('team/odd', '1', ODD);
   server.putAci('/app.aci', ACI);
 });
 afterAll(() => Promise.all([registry.close(), server.close(), publisher.close()]));
@@ -50,8 +52,28 @@ describe('a plan', () => {
     const engine = await opened();
     const [plan] = await engine.planAll([{ image: `docker://${registry.host}/team/twice:1` }]);
     expect(new Set(TWICE.layers.map(({ digest }) => digest)).size).toBe(1);
-    expect(plan).toMatchObject({ blobs: [{ blob: TWICE.layers[0]?.digest, storedBytes: 0 }] });
-    expect(plan).toHaveProperty('blobs.length', 1);
+    const blobs = [TWICE.configDigest, TWICE.layers[0]?.digest].map((blob) => ({ blob, storedBytes: 0 }));
+    expect(plan).toMatchObject({ blobs });
+    expect(plan).toHaveProperty('blobs.length', 2);
+  });
+
+  it('is what the fetch then downloads, of whichever names an image has, and nothing is kept of it', async () => {
+    registry.push('team/app', 'again', IMAGE);
+    const storeDir = tempDir();
+    const engine = await opened({ storeDir });
+    const requests = [{ image: app() }, { image: `docker://${registry.host}/team/app:again` }];
+    const kept = (): string[] =>
+      readdirSync(storeDir, { recursive: true, encoding: 'utf8' }).filter(
+        (path) => !path.startsWith('ingest/'),
+      );
+    const before = kept();
+    const plans = await planOf(engine, ...requests);
+    expect(kept()).toEqual(before);
+    const blobs = plans.flatMap((plan) => (typeof plan === 'string' ? [] : plan.blobs));
+    const unique = new Map(blobs.map(({ key, sizeBytes = 0 }) => [key, sizeBytes]));
+    const planned = [...unique.values()].reduce((sum, sizeBytes) => sum + sizeBytes, 0);
+    const outcomes = await engine.fetchAll(requests);
+    expect(outcomes.reduce((sum, { downloadedBytes }) => sum + downloadedBytes, 0)).toBe(planned);
   });
 
   it('tells URLs apart that differ in their queries, without showing them', async () => {
@@ -112,6 +134,18 @@ describe('what a fetch refuses, a plan refuses for the same reason', () => {
     ['a missing file', () => ({ image: `${missing}.aci` }), true, 'ERR_NOT_FOUND'],
     ['a missing archive', () => ({ image: `docker-archive:${missing}.tar` }), true, 'ERR_NOT_FOUND'],
     ['a missing URL', () => ({ image: `${server.url}/none.aci` }), true, 'ERR_NOT_FOUND'],
+    [
+      'a Docker image for another platform, which no index says',
+      () => ({ image: app(), platform: { os: 'linux', architecture: 's390x' } }),
+      true,
+      'ERR_PLATFORM_MISMATCH',
+    ],
+    [
+      'a Docker image whose config has other layers',
+      () => ({ image: `docker://${registry.host}/team/odd:1` }),
+      true,
+      'ERR_MANIFEST_INVALID',
+    ],
     ['a signature of a Docker image', () => ({ image: app(), signature: file }), true, 'ERR_USAGE'],
     [
       'a Docker image of the store only',
