@@ -112,7 +112,10 @@ export interface FetchAllOptions {
   readonly onOutcome?: ((outcome: FetchOutcome, index: number) => void) | undefined;
 }
 
-export type PlanAllOptions = Pick<FetchAllOptions, 'signal'>;
+export interface PlanAllOptions extends Pick<FetchAllOptions, 'signal'> {
+  /** Called when an image has been looked at, with its place in the list. */
+  readonly onOutcome?: ((outcome: PlannedImage | FailedImage, index: number) => void) | undefined;
+}
 
 export type { ExportTarget, ExtractOptions, ExtractReport };
 
@@ -222,9 +225,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       };
       return runBatch(requests, { ...batch, jobs, hostOf, holds: network, run });
     },
-    planAll: (requests, { signal } = {}) =>
+    planAll: (requests, plan = {}) =>
       runBatch<PlannedImage | FailedImage>(requests, {
-        signal,
+        ...plan,
         jobs: PLANS_AT_ONCE,
         hostOf,
         run: (request, either) =>

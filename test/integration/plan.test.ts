@@ -114,6 +114,23 @@ describe('a plan', () => {
     expect(lastUsed()).toEqual(before);
   });
 
+  it('is told of as soon as it is made, with its place in the list', async () => {
+    const slow = await startRegistry({
+      faults: [{ match: '/manifests/', fault: { kind: 'stall', afterBytes: 10 } }],
+    });
+    onTestFinished(() => slow.close());
+    const engine = await opened();
+    const requests = [{ image: `docker://${slow.host}/team/app:1` }, { image: app() }];
+    const stopping = new AbortController();
+    const told = new Promise<unknown>((resolve) => {
+      const onOutcome = ({ image }: { image: string }, index: number): void => resolve([image, index]);
+      const planning = engine.planAll(requests, { signal: stopping.signal, onOutcome });
+      planning.catch(resolve);
+    });
+    expect(await told).toEqual([app(), 1]);
+    stopping.abort();
+  });
+
   it('keeps to the time of an image', async () => {
     const slow = await startRegistry({
       faults: [{ match: '/manifests/', fault: { kind: 'stall', afterBytes: 10 } }],

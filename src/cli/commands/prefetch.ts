@@ -21,6 +21,7 @@ import {
 import {
   type BatchFacts,
   type BatchSummary,
+  countOf,
   createBatchFacts,
   downloadBytesOf,
   planTotals,
@@ -180,17 +181,23 @@ export class PrefetchCommand extends AciCommand {
     { settings, values, reporter }: PlanRun,
   ): Promise<number> {
     const { signal } = this.context;
-    const plans = await engine.planAll(requests, { signal });
-    const planned = plans.filter((plan) => plan.status === 'planned');
-    for (const plan of plans) {
+    let looked = 0;
+    const tellStatus = (): void => reporter.status?.(`${looked} of ${countOf(requests.length)} looked at`);
+    const onOutcome = (plan: Plan): void => {
       if (plan.status === 'failed') {
         reporter.error(renderError(plan.cause, { debug: settings.debug, image: plan.image }));
       }
-      this.print(settings.json ? jsonText(planRecord(plan)) : planLine(plan, values.full));
-    }
+      const line = settings.json ? jsonText(planRecord(plan)) : planLine(plan, values.full);
+      reporter.aside(() => this.print(line));
+      looked += 1;
+      tellStatus();
+    };
+    tellStatus();
+    const plans = await engine.planAll(requests, { signal, onOutcome });
+    const planned = plans.filter((plan) => plan.status === 'planned');
     const totals = planTotals(planned);
     const free = (await engine.freeBytes()) - (values.minFree ?? 0);
-    this.inform(settings, planTotalsLine(planned.length, totals, free));
+    reporter.aside(() => this.inform(settings, planTotalsLine(planned.length, totals, free)));
     if (values.report !== undefined) {
       await writeReport(values.report, {
         summary: { ...totals, freeBytes: free },

@@ -19,12 +19,13 @@ export function createBatchReporter(options: BatchReporterOptions): Reporter {
   const lineOf = informationalLines('batch');
   const total = createTotal(images);
   const print = (line: string) => stream.write(`${line}\n`);
+  let status: string | undefined;
   let told = '';
 
   function tell(): void {
     const state = total.look(now());
-    const line = `aci: ${totalLine(state)}`;
-    const fact = `${state.doneBytes} ${state.doneImages} ${state.failedImages}`;
+    const line = `aci: ${status ?? totalLine(state)}`;
+    const fact = status ?? `${state.doneBytes} ${state.doneImages} ${state.failedImages}`;
     if (fact !== told) print(line);
     told = fact;
   }
@@ -39,6 +40,9 @@ export function createBatchReporter(options: BatchReporterOptions): Reporter {
       if (line !== undefined) print(line);
     },
     error: print,
+    status: (text) => {
+      status = text;
+    },
     aside: (write) => write(),
     close: () => clearInterval(timer),
   };

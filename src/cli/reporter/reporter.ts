@@ -9,6 +9,8 @@ export interface Reporter {
   error(text: string): void;
   /** Only where lines are records: a fact of the command's own. */
   record?(event: string, facts: Readonly<Record<string, unknown>>): void;
+  /** How far all are, in place of the total that the events give; only where one is shown. */
+  status?(text: string): void;
   /** Runs `write`, which may write to the same terminal, with nothing of the reporter in the way. */
   aside(write: () => void): void;
   /** Ends timers and leaves the terminal as it was; the reporter is not used after it. */

@@ -34,17 +34,22 @@ export function createTtyReporter(options: TtyReporterOptions): Reporter {
   const lineOf = informationalLines(crowdOf(several, batch));
   const total = batch === undefined ? undefined : createTotal(batch);
   const downloads = new Map<string, Download>();
+  let status: string | undefined;
   let drawn = 0;
   let timer: NodeJS.Timeout | undefined;
 
   const eraseBars = () => (drawn === 0 ? '' : `\u001b[${drawn}A\r${ERASE_BELOW}`);
 
+  function headOf(columns: number): string[] {
+    if (status !== undefined) return [truncate(status, columns)];
+    return total === undefined ? [] : [renderBar(totalBar(total.look(now())), columns)];
+  }
+
   /** One write for each frame, so that nothing flickers: old bars off, text, new bars on. */
   function redraw(text = ''): void {
     const { columns, rows } = terminalSize(stream);
     const bars = [...downloads.values()].map(barOf);
-    const state = total?.look(now());
-    const lines = state === undefined ? [] : [renderBar(totalBar(state), columns)];
+    const lines = headOf(columns);
     lines.push(...renderFrame(bars, columns, rows - lines.length));
     stream.write(eraseBars() + text + lines.map((line) => `${line}\n`).join(''));
     drawn = lines.length;
@@ -109,6 +114,10 @@ export function createTtyReporter(options: TtyReporterOptions): Reporter {
       if (event.event === 'blob.done' || event.event === 'blob.failed') finish(event);
     },
     error: (text) => redraw(`${text}\n`),
+    status: (text) => {
+      status = text;
+      redraw();
+    },
     aside: (write) => {
       stream.write(eraseBars());
       drawn = 0;

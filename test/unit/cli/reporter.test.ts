@@ -91,6 +91,26 @@ describe('the reporter of a batch', () => {
     expect(text()).toMatch(/^aci: connection reset; retry 1 of 4986bf8c1536 in 2s .*\naci: it failed\n$/);
   });
 
+  test('says instead what the command says of the whole', async () => {
+    const { sink, text } = stream();
+    const reporter = createBatchReporter({ stream: sink, images: 2, intervalMs: 5 });
+    for (const count of [0, 1]) {
+      reporter.status?.(`${count} of 2 images looked at`);
+      await sleep(30);
+    }
+    reporter.close();
+    expect(text()).toBe('aci: 0 of 2 images looked at\naci: 1 of 2 images looked at\n');
+    const terminal = stream({ columns: 20, rows: 24 });
+    const bars = createTtyReporter({ stream: terminal.sink, several: true, batch: 2 });
+    bars.error('aci: no');
+    bars.status?.('0 of 2 images looked at');
+    bars.status?.('1 of 2 images looked at');
+    const shown = terminal.text();
+    expect(screen(shown)).toEqual(['aci: no', '1 of 2 images look…', '']);
+    bars.close();
+    expect(screen(shown + terminal.text())).toEqual(['aci: no', '']);
+  });
+
   test('on a terminal is a bar for the whole above those of the downloads', () => {
     const { sink, text } = stream({ columns: 100, rows: 24 });
     const reporter = createTtyReporter({ stream: sink, several: true, batch: 3, now: () => 0 });
