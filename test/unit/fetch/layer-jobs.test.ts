@@ -260,7 +260,7 @@ describe('a layer', () => {
     const setup = await setUp([{ match: '/blobs/', fault: { kind: 'redirect', location } }], 3);
     const other = await setUp();
     const { session, events, source } = setup;
-    const network = openNetwork({}, session.insecure, session.emit);
+    const network = openNetwork({}, session.insecure, (event) => void events.push(event));
     onTestFinished(() => network.http.close());
     const jobs = createLayerJobs({ ...session, ...network });
     const handles = [
