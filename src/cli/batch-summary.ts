@@ -2,6 +2,8 @@
 
 import {
   type EventSink,
+  type FailedImage,
+  type FetchedImage,
   type FetchOutcome,
   type FetchRequest,
   type PlannedBlob,
@@ -60,22 +62,23 @@ function sumOf(numbers: readonly number[]): number {
 }
 
 /**
- * One outcome for each request, in their order. What is not `done` (by place) was interrupted: it has failed, unless it
- * has just been completed all the same.
+ * One outcome for each request, in their order. What is not `done` (by place) was interrupted: it has failed, unless
+ * `endOf` knows that it has just been completed all the same.
  */
-export function wholeBatch(
+export function wholeBatch<Done extends FetchedImage | PlannedImage>(
   requests: readonly FetchRequest[],
-  done: ReadonlyMap<number, FetchOutcome>,
-  endOf: BatchFacts['endOf'],
-): FetchOutcome[] {
+  done: ReadonlyMap<number, Done | FailedImage>,
+  endOf: (request: FetchRequest) => Done | FailedImage | undefined = () => undefined,
+): (Done | FailedImage)[] {
   return requests.map((request, place) => {
-    const outcome = done.get(place) ?? endOf(request);
-    const isOver = done.has(place) || (outcome !== undefined && outcome.status !== 'failed');
-    return isOver && outcome !== undefined ? outcome : interrupted(request, outcome);
+    const outcome = done.get(place);
+    if (outcome !== undefined) return outcome;
+    const end = endOf(request);
+    return end === undefined || end.status === 'failed' ? interrupted(request, end) : end;
   });
 }
 
-function interrupted({ image, platform }: FetchRequest, end: FetchOutcome | undefined): FetchOutcome {
+function interrupted({ image, platform }: FetchRequest, end: FailedImage | undefined): FailedImage {
   const cause = abortedError(undefined);
   const { code, stage, message } = cause;
   const { downloadedBytes = 0, durationMs = 0 } = end ?? {};

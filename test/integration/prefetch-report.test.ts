@@ -77,6 +77,25 @@ describe('an interrupted prefetch', () => {
   });
 });
 
+it('an interrupted dry run reports what it knows, and the others as interrupted', async () => {
+  const report = join(tempDir(), 'report.json');
+  registry.setFaults([{ match: 'app-0/manifests', fault: { kind: 'stall', afterBytes: 10 } }]);
+  const running = startAci(['prefetch', INSECURE, '--dry-run', `--report=${report}`, docker(0), docker(1)]);
+  const startedAt = performance.now();
+  while (running.stdout() === '' && performance.now() - startedAt < 20_000) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  running.kill('SIGINT');
+  const { code, stderr } = await running.done;
+  expect([code, stderr]).toEqual([130, expect.stringMatching(/1 image: .* to download; /)]);
+  const { summary, images: plans } = readReport(report);
+  expect(plans).toMatchObject([
+    { image: docker(0), status: 'failed', error: { code: 'ERR_ABORTED' } },
+    { image: docker(1), status: 'planned' },
+  ]);
+  expect(summary['downloadBytes']).toBeGreaterThan(400_000);
+});
+
 it('a report that does not fit leaves no part of it, and the one that was there', async () => {
   const folder = tempDir();
   const report = join(folder, 'report.json');

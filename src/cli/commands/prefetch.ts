@@ -181,19 +181,22 @@ export class PrefetchCommand extends AciCommand {
     { settings, values, reporter }: PlanRun,
   ): Promise<number> {
     const { signal } = this.context;
-    let looked = 0;
-    const tellStatus = (): void => reporter.status?.(`${looked} of ${countOf(requests.length)} looked at`);
-    const onOutcome = (plan: Plan): void => {
+    const done = new Map<number, Plan>();
+    const tellStatus = (): void => reporter.status?.(`${done.size} of ${countOf(requests.length)} looked at`);
+    const onOutcome = (plan: Plan, place: number): void => {
+      done.set(place, plan);
       if (plan.status === 'failed') {
         reporter.error(renderError(plan.cause, { debug: settings.debug, image: plan.image }));
       }
       const line = settings.json ? jsonText(planRecord(plan)) : planLine(plan, values.full);
       reporter.aside(() => this.print(line));
-      looked += 1;
       tellStatus();
     };
     tellStatus();
-    const plans = await engine.planAll(requests, { signal, onOutcome });
+    const planning = engine.planAll(requests, { signal, onOutcome });
+    // After an interruption there is still to say what is known.
+    await Promise.allSettled([planning]);
+    const plans = wholeBatch(requests, done);
     const planned = plans.filter((plan) => plan.status === 'planned');
     const totals = planTotals(planned);
     const free = (await engine.freeBytes()) - (values.minFree ?? 0);
@@ -204,6 +207,7 @@ export class PrefetchCommand extends AciCommand {
         images: plans.map(planRecord),
       });
     }
+    await planning;
     if (totals.downloadBytes > 0 && totals.downloadBytes > free) {
       throw new FetchError('ERR_NO_SPACE', 'the images do not fit the disk', { stage: 'store' });
     }

@@ -139,6 +139,15 @@ describe('a batch that was interrupted', () => {
     ]);
     expect(outcomes[1]).not.toHaveProperty('platform');
   });
+
+  it('keeps the plans that were made', () => {
+    const plan: PlannedImage = { image: 'b.test/y', status: 'planned', blobs: [] };
+    const plans = wholeBatch(requests.slice(0, 2), new Map([[1, plan]]));
+    expect(plans).toEqual([
+      expect.objectContaining({ image: 'a.test/x', status: 'failed', downloadedBytes: 0 }),
+      plan,
+    ]);
+  });
 });
 
 describe('the totals of a plan', () => {
