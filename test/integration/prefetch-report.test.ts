@@ -1,6 +1,6 @@
 /** What `aci prefetch` leaves for scripts to read: `--report` and the records of `--progress=json`. */
 
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { buildDockerImage, buildIndex, type DockerImage } from '../support/images/docker.js';
@@ -96,18 +96,40 @@ it('an interrupted dry run reports what it knows, and the others as interrupted'
   expect(summary['downloadBytes']).toBeGreaterThan(400_000);
 });
 
-it('a report that does not fit leaves no part of it, and the one that was there', async () => {
-  const folder = tempDir();
-  const report = join(folder, 'report.json');
-  writeFileSync(report, 'the earlier one');
+describe('a report that does not fit', () => {
+  const none = (folder: string): string[] =>
+    Array.from({ length: 20 }, (_, at) => `${join(folder, 'none')}-${at}.aci`);
   // Files end at 1024 bytes, and without the signal that would end the process.
   const limited = ['-c', `trap '' XFSZ; ulimit -f 2; exec "$@"`, 'sh', process.execPath, aciScript];
-  const none = Array.from({ length: 20 }, (_, at) => `${join(folder, 'none')}-${at}.aci`);
-  const args = ['prefetch', INSECURE, `--report=${report}`, ...none];
-  const { code, stderr } = await run('sh', [...limited, ...args], { env: aciEnvironment({}) });
-  expect([code, stderr]).toEqual([8, expect.stringContaining('the report')]);
-  expect(readdirSync(folder)).toEqual(['report.json']);
-  expect(readFileSync(report, 'utf8')).toBe('the earlier one');
+
+  it.each<[title: string, options: readonly string[], told: string]>([
+    ['of a fetch', [], '20 images: 20 failed; '],
+    ['of a dry run', ['--dry-run'], '0 images: 0 B to download; '],
+  ])('leaves no part of it, and the one that was there, after the summary: %s', async (_, options, told) => {
+    const folder = tempDir();
+    const report = join(folder, 'report.json');
+    writeFileSync(report, 'the earlier one');
+    const args = ['prefetch', INSECURE, `--report=${report}`, ...options, ...none(folder)];
+    const { code, stderr } = await run('sh', [...limited, ...args], { env: aciEnvironment({}) });
+    expect(code).toBe(8);
+    expect(stderr).toContain(`aci: ${told}`);
+    expect(stderr.trimEnd().split('\n').at(-1)).toContain(`aci: the report ${report} cannot be written`);
+    expect(readdirSync(folder)).toEqual(['report.json']);
+    expect(readFileSync(report, 'utf8')).toBe('the earlier one');
+  });
+
+  it('is told of after an interruption too, which stays the exit code', async () => {
+    const folder = join(tempDir(), 'reports');
+    mkdirSync(folder);
+    slow();
+    const running = startAci(['prefetch', INSECURE, `--report=${join(folder, 'report.json')}`, docker(0)]);
+    await running.waitForStderr(/signature verification/);
+    rmdirSync(folder);
+    running.kill('SIGINT');
+    const { code, stderr } = await running.done;
+    expect([code, stderr]).toEqual([130, expect.stringContaining('cannot be written')]);
+    expect(stderr).toContain('1 image: 1 failed; ');
+  });
 });
 
 it('with --progress=json the last record is the summary, once, as in the report', async () => {

@@ -146,11 +146,10 @@ export class PrefetchCommand extends AciCommand {
       const outcomes = wholeBatch(requests, done, facts.endOf);
       const durationMs = performance.now() - startedAt;
       const summary = summaryOf(outcomes, { sharedBytes: facts.sharedBytes(), durationMs });
-      if (values.report !== undefined) {
-        await writeReport(values.report, { summary, images: outcomes.map(outcomeRecord) });
-      }
       // Those that were interrupted are told of by one line.
       this.#tellSummary(settings, reporter, summary, [...done.values()]);
+      const report = { summary, images: outcomes.map(outcomeRecord) };
+      await this.#writeReport(report, { settings, values, reporter });
     }
     if (signal.aborted) throw abortedError(signal.reason);
     return exitCodeOfList([...done.values()]);
@@ -172,6 +171,15 @@ export class PrefetchCommand extends AciCommand {
         if (outcome.status !== 'failed') continue;
         this.inform(settings, `failed: ${redact(outcome.image)} (${outcome.error.code})`);
       }
+    });
+  }
+
+  async #writeReport(report: unknown, { settings, values, reporter }: PlanRun): Promise<void> {
+    if (values.report === undefined) return;
+    await writeReport(values.report, report).catch((error: unknown) => {
+      // An interruption stays what the command ends with.
+      if (!this.context.signal.aborted) throw error;
+      reporter.error(renderError(error, { debug: settings.debug }));
     });
   }
 
@@ -201,12 +209,8 @@ export class PrefetchCommand extends AciCommand {
     const totals = planTotals(planned);
     const free = (await engine.freeBytes()) - (values.minFree ?? 0);
     reporter.aside(() => this.inform(settings, planTotalsLine(planned.length, totals, free)));
-    if (values.report !== undefined) {
-      await writeReport(values.report, {
-        summary: { ...totals, freeBytes: free },
-        images: plans.map(planRecord),
-      });
-    }
+    const report = { summary: { ...totals, freeBytes: free }, images: plans.map(planRecord) };
+    await this.#writeReport(report, { settings, values, reporter });
     await planning;
     if (totals.downloadBytes > 0 && totals.downloadBytes > free) {
       throw new FetchError('ERR_NO_SPACE', 'the images do not fit the disk', { stage: 'store' });
