@@ -65,7 +65,7 @@ export async function convertImage<Image extends ResolvedImage>(
   const converting: Converting = { image, source: sourceOf(reference), key, platform, request };
   const converted = await readConverted(store, key, request);
   const { remote, known } = converted;
-  const facts = { image, isKnown: known !== undefined, insecureImage: insecure.image };
+  const facts = { image, platform, isKnown: known !== undefined, insecureImage: insecure.image };
   const isAnswered = storeAnswers({ ...request, ...facts });
   if (isAnswered && known !== undefined) return foundInStore(store, known);
   emit({ event: 'image.started', image, source: converting.source });

@@ -3,10 +3,11 @@
 import { aciNameOf } from '../convert/appc-names.js';
 import { versionOf } from '../convert/docker-config.js';
 import { FetchError } from '../errors.js';
+import { formatPlatform } from '../reference/platform.js';
 import type { ResolvedImage } from '../registry/source.js';
 import type { ImageRecord, RemoteRecord } from '../store/records.js';
 import type { ImageFacts, Store } from '../store/store.js';
-import type { ImageNaming, PullPolicy } from '../types.js';
+import type { ImageNaming, Platform, PullPolicy } from '../types.js';
 import type { CompleteRequest } from './session.js';
 
 /** What the source was the last time. */
@@ -28,6 +29,7 @@ export async function readConverted(
 export interface ConvertedFacts {
   /** The argument. */
   readonly image: string;
+  readonly platform: Platform;
   /** The store has it. */
   readonly isKnown: boolean;
   readonly pullPolicy: PullPolicy;
@@ -41,11 +43,13 @@ export interface ConvertedFacts {
  * @throws FetchError ERR_SIGNATURE_REQUIRED, ERR_NOT_IN_STORE: what is refused before anybody is asked
  */
 export function storeAnswers(facts: ConvertedFacts): boolean {
-  const { image, isKnown, pullPolicy, requireSignature, insecureImage } = facts;
+  const { image, platform, isKnown, pullPolicy, requireSignature, insecureImage } = facts;
   if (requireSignature) throw unsigned('docker images have no signature that could be verified');
   if (isKnown && pullPolicy !== 'update') return true;
   if (pullPolicy === 'never') {
-    throw new FetchError('ERR_NOT_IN_STORE', `${image}: not in the store`, { stage: 'store' });
+    // It may be there for another one.
+    const problem = `not in the store for ${formatPlatform(platform)}`;
+    throw new FetchError('ERR_NOT_IN_STORE', `${image}: ${problem}`, { stage: 'store' });
   }
   if (insecureImage) return false;
   throw unsigned('signature verification for docker images is not supported (try --insecure-options=image)');

@@ -133,7 +133,8 @@ function storedAnswer(
   { known }: Converted,
   request: CompleteRequest,
 ): Plan | undefined {
-  const facts = { image, isKnown: known !== undefined, insecureImage: insecure.image };
+  const platform = request.platform ?? hostPlatform();
+  const facts = { image, platform, isKnown: known !== undefined, insecureImage: insecure.image };
   const isAnswered = storeAnswers({ ...request, ...facts });
   return isAnswered && known !== undefined ? cachedPlan(known) : undefined;
 }

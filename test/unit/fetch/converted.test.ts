@@ -6,6 +6,7 @@ import { isFetchError } from '../../../src/index.js';
 
 const usual: ConvertedFacts = {
   image: 'docker://a',
+  platform: { os: 'linux', architecture: 's390x' },
   isKnown: false,
   pullPolicy: 'update',
   requireSignature: false,
@@ -40,6 +41,10 @@ it.each<[title: string, facts: Partial<ConvertedFacts>, expected: boolean | stri
   ],
 ])('%s', (_, facts, expected) => {
   expect(outcome({ ...usual, ...facts })).toBe(expected);
+});
+
+it('what is not in the store is said with its platform, for it may be there for another one', () => {
+  expect(() => storeAnswers({ ...usual, pullPolicy: 'never' })).toThrow('linux/s390x');
 });
 
 function outcome(facts: ConvertedFacts): boolean | string {
