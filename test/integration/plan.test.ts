@@ -3,7 +3,7 @@
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { Engine, FetchRequest } from '../../dist/src/index.js';
+import type { Engine, EngineEvent, FetchRequest } from '../../dist/src/index.js';
 import { storeLayout } from '../../src/store/layout.js';
 import type { ImageId } from '../../src/types.js';
 import { buildAci } from '../support/images/aci.js';
@@ -112,6 +112,19 @@ describe('a plan', () => {
     const plans = await planOf(engine, ...requests, ...ids.map((image) => ({ image })));
     expect(plans).toMatchObject([0, 0, 1, 1, 0, 1].map((at) => ({ cached: { id: ids[at] }, blobs: [] })));
     expect(lastUsed()).toEqual(before);
+  });
+
+  it('says of a request that is made again for which platform it is', async () => {
+    const busy = await startRegistry({
+      faults: [{ match: '/manifests/', times: 1, fault: { kind: 'status', status: 503 } }],
+    });
+    onTestFinished(() => busy.close());
+    busy.push('team/app', '1', IMAGE);
+    const events: EngineEvent[] = [];
+    const engine = await opened({ onEvent: (event) => void events.push(event) });
+    const { platform } = IMAGE;
+    await planOf(engine, { image: `docker://${busy.host}/team/app:1`, platform });
+    expect(events).toContainEqual(expect.objectContaining({ event: 'image.retry', platform }));
   });
 
   it('is told of as soon as it is made, with its place in the list', async () => {
