@@ -56,6 +56,8 @@ const AHEAD_AT_ONCE = 2;
 const MAX_WAITING = 64;
 /** So many more than `jobs` may have their turn while as many rest, because their hosts are held. */
 const MAX_RESTING = 16;
+/** More than so many do not begin, whatever holds those that have. */
+const MAX_BEGUN = 256;
 /** A host becomes held, and is not held any more, without anybody being told. */
 const LOOK_MS = 500;
 
@@ -118,7 +120,7 @@ export async function runBatch<T extends Outcome>(
     const isCounted = (host: string): boolean => isHeld(best) || !isHeld(host);
     const known = waiting.total(isCounted);
     const hasRoom = known < MAX_WAITING && begun.total(isCounted) - known < jobs + AHEAD_AT_ONCE;
-    return hasRoom ? best : undefined;
+    return hasRoom && running.size < MAX_BEGUN ? best : undefined;
   }
 
   beginMore();

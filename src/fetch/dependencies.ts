@@ -4,7 +4,7 @@ import type { AciDependency } from '../aci/manifest.js';
 import { FetchError, isFetchError, retold, throwIfAborted, untilAborted } from '../errors.js';
 import type { Clock } from '../http/clock.js';
 import type { ImageFacts } from '../store/store.js';
-import type { ImageId, Labels } from '../types.js';
+import type { ImageId, NameReference } from '../types.js';
 import type { TakeTurn } from './batch.js';
 import type { CompleteRequest, Found, Session } from './session.js';
 
@@ -35,17 +35,9 @@ interface Flight {
   isCounted: boolean;
 }
 
-export function createDependencyFetcher(): DependencyFetcher {
+/** `fetchByName` fetches the image of one name for whoever asks first. */
+export function createDependencyFetcher(fetchByName: FetchByName = fetchByNameLazily): DependencyFetcher {
   const flights = new Map<string, Flight>();
-
-  async function begin(
-    session: Session,
-    { name, labels, request }: { name: string; labels: Labels; request: CompleteRequest },
-    signal: AbortSignal,
-  ): Promise<Found> {
-    const { fetchByName } = await import('./name.js');
-    return fetchByName(session, { kind: 'name', image: request.image, name, labels }, request, signal);
-  }
 
   return async (session, dependency, request, signal) => {
     throwIfAborted(signal);
@@ -64,7 +56,8 @@ export function createDependencyFetcher(): DependencyFetcher {
         output: undefined,
         takeTurn,
       };
-      const found = begin(session, { name, labels, request: own }, controller.signal);
+      const reference = { kind: 'name', image: own.image, name, labels } as const;
+      const found = fetchByName(session, reference, own, controller.signal);
       found.catch(() => undefined);
       const begun: Flight = { found, controller, askers: new Set(), turn: undefined, isCounted: false };
       flight = begun;
@@ -91,6 +84,15 @@ export function createDependencyFetcher(): DependencyFetcher {
     }
   };
 }
+
+type FetchByName = (
+  session: Session,
+  reference: NameReference,
+  request: CompleteRequest,
+  signal: AbortSignal,
+) => Promise<Found>;
+
+const fetchByNameLazily: FetchByName = async (...args) => (await import('./name.js')).fetchByName(...args);
 
 /** It waits for its turn once, and for all images that wait for it. */
 function tellTurn<T>(flight: Flight, taken: Promise<T>): Promise<T> {

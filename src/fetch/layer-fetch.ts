@@ -44,8 +44,8 @@ export function fetchLayer(
   const { emit, runner, permits, holdOf } = session;
   const id = { image: source.image, blob: layer.digest };
   let origins: readonly LayerOrigin[] = [source.origin];
-  /** The host that was last waited for where a layer of this place comes from. */
-  const behind = new Map<LayerOrigin, string>();
+  /** What is waited for in place of a registry: the host that it redirects to, or it itself. */
+  const behind = new Map<string | undefined, string>();
   const asked = new Set<LayerOrigin>();
   let resumedBytes: number | undefined;
 
@@ -87,7 +87,8 @@ export function fetchLayer(
         workBytes: layer.sizeBytes,
         onNote(note) {
           if (note.note !== 'connection') return onNote(note);
-          if (note.host !== undefined) behind.set(origin, note.host);
+          if (note.host !== undefined) behind.set(hostOf(origin), note.host);
+          else if (note.isFirst) behind.delete(hostOf(origin));
           connections.onNote(note, counters);
         },
       });
@@ -118,7 +119,9 @@ export function fetchLayer(
   }
 
   const mayAnswer = (origin: LayerOrigin): boolean =>
-    [hostOf(origin), behind.get(origin)].every((host) => host === undefined || holdOf(host) === undefined);
+    [hostOf(origin), behind.get(hostOf(origin))].every(
+      (host) => host === undefined || holdOf(host) === undefined,
+    );
 
   /** Until it is here, or `origin` is to be left alone while another one is not. */
   async function fetchFrom(origin: LayerOrigin): Promise<LayerResult | 'change'> {

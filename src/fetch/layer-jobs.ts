@@ -76,7 +76,8 @@ export function createLayerJobs(session: SessionBase): LayerJobs {
 
   return {
     async open(layer, source, ignoreStore, signal) {
-      const key = `${layer.digest} ${ignoreStore} ${placeOf(source.origin)}`;
+      // Who states another size is not to decide about the layer of those who do not.
+      const key = `${layer.digest} ${layer.sizeBytes} ${ignoreStore} ${placeOf(source.origin)}`;
       const shared = jobs.get(key);
       const job = shared ?? open(key, layer, source, ignoreStore);
       job.consumers += 1;
@@ -164,7 +165,11 @@ async function openLayer(
     const files = layerFiles(session, layer, counters, { tarFile, indexFile });
     const storedBytes = await partialBytes(partialFile);
     const { resumedBytes, offer, wasElsewhere } = fetching;
-    const missingBytes = (): number => layer.sizeBytes - Math.max(storedBytes, counters.read('wireBytes'));
+    const toReceive = source.origin.kind === 'file' ? 0 : layer.sizeBytes;
+    /** What is received lies beside what it becomes, which is hardly ever less. */
+    const missingBytes = (): number =>
+      Math.max(0, toReceive - Math.max(storedBytes, counters.read('wireBytes'))) +
+      Math.max(0, layer.sizeBytes - counters.read('tarBytes'));
     return { files, run, discard, resumedBytes, missingBytes, offer, wasElsewhere };
   } catch (error) {
     await lock.release();

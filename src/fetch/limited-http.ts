@@ -16,14 +16,20 @@ export function limitHttp(http: HttpClient, permits: Permits): HttpClient {
       };
       await whileWaiting(take);
       try {
+        let asked: string | undefined;
+        const onAsk = (host: string): void => {
+          asked = host;
+          request.onAsk?.(host);
+        };
         // As with a task: whoever waits for a host, also one that it was redirected to, keeps nothing meanwhile.
         const withoutPermit: AroundWait = (wait) =>
           whileWaiting(async () => {
             release();
+            if (asked !== undefined) permits.tellHold(asked);
             await wait();
             await take();
           });
-        const response = await http.request(url, { ...request, whileWaiting: withoutPermit }, signal);
+        const response = await http.request(url, { ...request, whileWaiting: withoutPermit, onAsk }, signal);
         return releasing(response, release);
       } catch (error) {
         release();

@@ -13,16 +13,25 @@ export function eventsOf({ image, platform, signature }: FetchRequest, emit: Eve
   };
 }
 
-/** Counts what one request gets over the network, as its events tell. */
-function createReceived(): { readonly onEvent: EventSink; bytes(): number } {
-  const readers: (() => number)[] = [];
+/**
+ * Counts what one request gets over the network, as its events tell: of blobs that have ended. What is still under way when
+ * its image has failed goes on for another one, and counts there.
+ */
+export function createReceived(): { readonly onEvent: EventSink; bytes(): number } {
+  const running = new Map<string, () => number>();
+  let endedBytes = 0;
   return {
     onEvent(event) {
-      if (event.event !== 'blob.started' || event.isLocal) return;
-      const { readBytes, resumedBytes } = event;
-      readers.push(() => Math.max(0, readBytes() - resumedBytes));
+      if (event.event === 'blob.started' && !event.isLocal) {
+        const { blob, readBytes, resumedBytes } = event;
+        running.set(blob, () => Math.max(0, readBytes() - resumedBytes));
+      } else if (event.event === 'blob.done' || event.event === 'blob.failed') {
+        const read = running.get(event.blob);
+        if (read !== undefined) endedBytes += event.event === 'blob.done' ? event.downloadedBytes : read();
+        running.delete(event.blob);
+      }
     },
-    bytes: () => readers.reduce((sum, read) => sum + read(), 0),
+    bytes: () => endedBytes,
   };
 }
 

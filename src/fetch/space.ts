@@ -32,8 +32,8 @@ export interface Room {
   during<T>(signal: AbortSignal, run: (signal: AbortSignal, claim: ClaimRoom) => Promise<T>): Promise<T>;
 }
 
-/** `minFreeBytes`: what is left free where `dir` is. 0: nobody looks. */
-export function createRoom(dir: string, minFreeBytes: number): Room {
+/** `minFreeBytes`: what is left free where `dir` is. 0: nobody looks. `readFree`: how much is free there now. */
+export function createRoom(dir: string, minFreeBytes: number, readFree = () => freeBytes(dir)): Room {
   /** Whoever has claimed something, and what. A blob that several have claimed comes once. */
   const claims = new Map<AbortController, Map<string, MissingBytes>>();
   let timer: NodeJS.Timeout | undefined;
@@ -46,19 +46,25 @@ export function createRoom(dir: string, minFreeBytes: number): Room {
   }
 
   async function watch(): Promise<void> {
-    if ((await freeBytes(dir)) >= minFreeBytes) return;
-    for (const full of claims.keys()) full.abort();
+    if ((await readFree()) >= minFreeBytes) return;
+    // With what the newest one leaves there may be enough for the others.
+    const newest = [...claims.keys()].at(-1);
+    if (newest !== undefined) refuse(newest);
   }
 
   async function addClaim(full: AbortController, blobs: ReadonlyMap<string, MissingBytes>): Promise<void> {
     throwIfAborted(full.signal);
     claims.set(full, new Map([...(claims.get(full) ?? []), ...blobs]));
     timer ??= setInterval(() => void watch().catch(() => undefined), LOOK_MS);
-    if ((await freeBytes(dir)) >= minFreeBytes + missingBytes()) return;
-    endClaims(full);
-    full.abort();
+    if ((await readFree()) >= minFreeBytes + missingBytes()) return;
+    refuse(full);
     // Not yet as ERR_NO_SPACE, for which what was downloaded so far would be thrown away.
     throwIfAborted(full.signal);
+  }
+
+  function refuse(full: AbortController): void {
+    endClaims(full);
+    full.abort();
   }
 
   function endClaims(full: AbortController): void {

@@ -105,35 +105,6 @@ describe('the dependencies of an image', () => {
     expect(requestsFor(base)).toBe(1);
   });
 
-  it('wait for their turn without the time of any image that waits for them', async () => {
-    const base = await publish('base');
-    const first = await publish('first', [{ on: 'base' }]);
-    const second = await publish('second', [{ on: 'base' }]);
-    const last = await publish('last');
-    const delay = (match: string, delayMs: number) => ({ match, fault: { kind: 'delay', delayMs } as const });
-    publisher.site.tls.setFaults([
-      delay(first.path, 700),
-      delay(second.path, 2000),
-      // Known one after the other, and before the first one is there.
-      delay(`${nameOf('second')}?ac-discovery`, 200),
-      delay(`${nameOf('last')}?ac-discovery`, 400),
-      delay(last.path, 2000),
-    ]);
-    onTestFinished(() => publisher.site.tls.setFaults([]));
-    const limited = await openClient(publisher.site, {
-      insecure: { image: true },
-      timeoutMs: 3000,
-      jobs: 1,
-    });
-    onTestFinished(() => limited.engine.close());
-    const list = [first, second, last].map(({ name }) => ({ image: name }));
-    const outcomes = await limited.engine.fetchAll(list);
-    expect(outcomes.map(({ status }) => status)).toEqual(['fetched', 'fetched', 'fetched']);
-    // Two images waited for it while the last one had the turn.
-    const acis = [first, second, last, base].map(({ path }) => path);
-    expect(publisher.requests().filter((path) => acis.includes(path))).toEqual(acis);
-  });
-
   it('are left alone where that is wanted', async () => {
     const base = await publish('base');
     const top = await publish('top', [{ on: 'base' }]);

@@ -184,8 +184,17 @@ describe('an image that fails', () => {
     const bad = `docker://${mirror.host}/team/app:1`;
     // The second image finds the layer under way.
     registry.setFaults([{ match: '/manifests/', fault: { kind: 'delay', delayMs: 500 } }]);
-    const { code, stdout } = await prefetch(['--limit-rate=400K', bad, docker(3)]);
+    const report = join(tempDir(), 'report.json');
+    const args = ['--limit-rate=400K', `--report=${report}`, bad, docker(3)];
+    const { code, stdout } = await prefetch(args);
     await mirror.close();
+    const { summary } = JSON.parse(readFileSync(report, 'utf8'));
+    const blobs = [mirror, registry].flatMap((one) => one.requestsTo('/blobs/'));
+    const sentBytes = blobs.reduce((sum, one) => sum + one.sentBytes, 0);
+    // What the second image does not need of the first one's registry is in neither figure.
+    expect(summary.sharedBytes).toBeLessThan(200_000);
+    expect(summary.downloadedBytes).toBeGreaterThan(sentBytes - 200_000);
+    expect(summary.downloadedBytes).toBeLessThanOrEqual(sentBytes);
     expect(code).toBe(9);
     expect(stdout).toContain(`failed\t-\t${bad}`);
     expect(stdout).toMatch(new RegExp(`^fetched\t\\S+\t${docker(3)}$`, 'm'));

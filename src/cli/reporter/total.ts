@@ -99,7 +99,8 @@ export function createTotal(images: number): Total {
         break;
       case 'blob.cached':
         // It came or comes for another image, and counts there, or was never to come.
-        if (!running.has(event.blob) && !finished.has(event.blob)) sizes.delete(event.blob);
+        wanted.get(requestKey(event))?.delete(event.blob);
+        forgetUnwanted(event.blob);
         break;
       case 'image.done':
         end(event);

@@ -89,6 +89,22 @@ describe('the summary of a batch', () => {
     expect(facts.sharedBytes()).toBe(60);
   });
 
+  it('does not count as shared what an image brought itself in the end, or finds in the store then', () => {
+    const facts = createBatchFacts();
+    const of = (blob: string) => ({ image: 'a.test/x', blob, kind: 'layer', sizeBytes: 30 }) as const;
+    const begins = (blob: string): EngineEvent => ({
+      event: 'blob.started',
+      ...of(blob),
+      resumedBytes: 0,
+      readBytes: () => 0,
+    });
+    const cached = (blob: string): EngineEvent => ({ event: 'blob.cached', ...of(blob) });
+    for (const event of [cached('other'), begins('own'), begins('other'), cached('own')])
+      facts.onEvent(event);
+    facts.onEvent({ event: 'image.done', image: 'a.test/x', result: ok('fetched', 60) });
+    expect(facts.sharedBytes()).toBe(0);
+  });
+
   it('keeps two platforms of one image apart', () => {
     const facts = createBatchFacts();
     const image = 'b.test/y';

@@ -85,6 +85,17 @@ describe('the time that is left of a batch', () => {
       '100 MB of about 300 MB, 10 MB/s, 20s left',
     ],
     [
+      'counts a base that is about to come for one image and is shared by another one',
+      [
+        resolved('a', 'base', 'own-a'),
+        resolved('b', 'base', 'own-b'),
+        shared('b', 'base'),
+        begun('own-a'),
+        came('own-a'),
+      ],
+      '100 MB of about 300 MB, 10 MB/s, 20s left',
+    ],
+    [
       'leaves out what the store had',
       [
         resolved('a', 'base', 'own-a'),

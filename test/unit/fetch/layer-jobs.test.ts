@@ -169,11 +169,22 @@ describe('a layer', () => {
     expect(await stored.start()).toEqual({ downloadedBytes: 0 });
     await stored.release();
     const again = await jobs.open(big, source('c'), true, NEVER);
-    expect(again.missingBytes?.()).toBe(big.sizeBytes);
+    expect(again.missingBytes?.()).toBe(2 * big.sizeBytes);
     expect(await again.start()).toEqual({ downloadedBytes: big.sizeBytes });
     expect(again.missingBytes?.()).toBe(0);
     await again.release();
     expect(setup.downloads(big)).toBe(2);
+  });
+
+  it('of which somebody states another size comes for the others all the same', async () => {
+    const setup = await setUp();
+    const wrong = await setup.jobs.open({ ...big, sizeBytes: 5 }, setup.source('wrong'), false, NEVER);
+    const opening = setup.jobs.open(big, setup.source('right'), false, NEVER);
+    await expect(wrong.start()).rejects.toMatchObject({ code: 'ERR_SIZE_MISMATCH' });
+    await wrong.release();
+    const right = await opening;
+    expect(await right.start()).toEqual({ downloadedBytes: big.sizeBytes });
+    await right.release();
   });
 
   it('that another process fetches is waited for', async () => {
@@ -263,8 +274,11 @@ describe('a layer', () => {
     const network = openNetwork({}, session.insecure, (event) => void events.push(event));
     onTestFinished(() => network.http.close());
     const jobs = createLayerJobs({ ...session, ...network });
+    const again = { request: () => ({ url: `${setup.registry.url}/v2/again/blobs/${big.digest}` }) };
     const handles = [
       await jobs.open(big, source('a'), false, NEVER),
+      // Another repository of the same registry is no way around it.
+      await jobs.open(big, source('again', again), false, NEVER),
       await jobs.open(big, other.source('b'), false, NEVER),
     ];
     await Promise.all(handles.map((handle) => handle.start()));
@@ -387,7 +401,7 @@ describe('a layer', () => {
     const missingBytes = second.missingBytes?.();
     const { downloadedBytes } = await second.start();
     expect(second.resumedBytes()).toBeGreaterThan(0);
-    expect(missingBytes).toBe(downloadedBytes);
+    expect(missingBytes).toBe(downloadedBytes + big.sizeBytes);
     expect(downloadedBytes + second.resumedBytes()).toBe(big.sizeBytes);
     await second.release();
   });

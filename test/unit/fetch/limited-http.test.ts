@@ -37,6 +37,26 @@ async function setUp(faults: FaultPlan = [], options: Partial<HttpOptions> = {})
 }
 
 describe('a request', () => {
+  it('tells of a host that it waits for, also where it was redirected to', async () => {
+    const pace = { memory: newPaceMemory() };
+    const behind = await startAciServer();
+    onTestFinished(() => behind.close());
+    const location = behind.putFile('/behind', Buffer.from('x'));
+    const { server, url } = await setUp([{ match: '/file', fault: { kind: 'redirect', location } }]);
+    const { hold, holdOf } = createPace(pace);
+    const told: string[] = [];
+    const limits = { connections: 1, connectionsPerHost: 1, memoryBytes: 0 };
+    const permits = createPermits(limits, { holdOf, onHeld: (host) => told.push(host) });
+    hold(behind.host, 200);
+    const response = await limitHttp(startClient({ pace }), permits).request(
+      url,
+      { stage: 'resolve' },
+      NEVER,
+    );
+    await response.discard();
+    expect([told, server.requests.length, behind.requests.length]).toEqual([[behind.host], 1, 1]);
+  });
+
   it('holds its permit until the answer was read', async () => {
     const { ask, isFree } = await setUp();
     const { body } = await ask();

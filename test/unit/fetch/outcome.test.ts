@@ -9,7 +9,11 @@ import type { FetchedImage, FetchRequest, ImageId, Platform } from '../../../src
 const image = 'docker://a.test/x';
 const arm: Platform = { os: 'linux', architecture: 'arm64' };
 
-const begun = (name: string, bytes: number, changes: { isLocal?: true } = {}): EngineEvent => ({
+const begun = (
+  name: string,
+  bytes: number,
+  changes: { isLocal?: true; blob?: string } = {},
+): EngineEvent => ({
   event: 'blob.started',
   image: name,
   blob: 'b',
@@ -17,6 +21,12 @@ const begun = (name: string, bytes: number, changes: { isLocal?: true } = {}): E
   resumedBytes: 10,
   readBytes: () => bytes,
   ...changes,
+});
+const failed = (name: string, blob = 'b'): EngineEvent => ({
+  event: 'blob.failed',
+  image: name,
+  blob,
+  kind: 'layer',
 });
 const fetched: FetchedImage = {
   image,
@@ -82,9 +92,26 @@ describe('an image that fails', () => {
     const events: EngineEvent[] = [];
     const emit: EventSink = (event) => void events.push(event);
     const outcomes = await Promise.all([
-      outcomeOf({ image }, failing(begun(image, 110), begun('b.test/lib', 30)), emit),
-      outcomeOf({ image, platform: arm }, failing(begun(image, 1010), begun(image, 5)), emit),
-      outcomeOf({ image: './x.aci' }, failing(begun('./x.aci', 1000, { isLocal: true })), emit),
+      outcomeOf(
+        { image },
+        failing(
+          begun(image, 110),
+          begun('b.test/lib', 30, { blob: 'lib' }),
+          failed(image),
+          failed('b.test/lib', 'lib'),
+        ),
+        emit,
+      ),
+      outcomeOf(
+        { image, platform: arm },
+        failing(begun(image, 1010), failed(image), begun(image, 5, { blob: 'c' }), failed(image, 'c')),
+        emit,
+      ),
+      outcomeOf(
+        { image: './x.aci' },
+        failing(begun('./x.aci', 1000, { isLocal: true }), failed('./x.aci')),
+        emit,
+      ),
     ]);
     expect(outcomes).toMatchObject([
       { status: 'failed', downloadedBytes: 120 },
@@ -97,6 +124,17 @@ describe('an image that fails', () => {
       { image, platform: arm, result: { downloadedBytes: 1000 } },
       { image: './x.aci' },
     ]);
+  });
+
+  it('has what is done, and not what goes on for another image', async () => {
+    const done = { event: 'blob.done', kind: 'layer', sizeBytes: 110, durationMs: 1 } as const;
+    const fetch = failing(
+      begun(image, 110),
+      // A part of it came twice.
+      { ...done, image, blob: 'b', downloadedBytes: 150 },
+      begun(image, 500, { blob: 'shared' }),
+    );
+    expect(await outcomeOf({ image }, fetch, () => {})).toMatchObject({ downloadedBytes: 150 });
   });
 
   it('is not one that is done, whose bytes are its own to tell', async () => {

@@ -78,6 +78,26 @@ describe('a host that is held', () => {
     await expect(never).rejects.toMatchObject({ code: 'ERR_ABORTED' });
   });
 
+  it('is not what connections count for that rest on it, up to a limit', async () => {
+    const held = new Set<string>();
+    const holdOf = (host: string) => (held.has(host) ? { leftMs: 60_000, isUnreachable: false } : undefined);
+    const permits = createPermits({ ...LIMITS, connectionsPerHost: 3 }, { holdOf, heldConnections: 2 });
+    const { ask, granted, release } = asker(permits);
+    for (const name of ['1', '2', '3']) void ask(name, on('a'));
+    for (const name of ['4', '5', '6']) void ask(name, on('b'));
+    await settled();
+    expect(granted).toEqual(['1', '2', '3']);
+    held.add('a');
+    permits.look();
+    await settled();
+    expect(granted).toEqual(['1', '2', '3', '4', '5']);
+    held.clear();
+    for (const name of ['1', '2']) await release(name);
+    expect(granted).toHaveLength(5);
+    await release('3');
+    expect(granted).toHaveLength(6);
+  });
+
   it('keeps no process alive for those who have given up', async () => {
     const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
     const before = timers();

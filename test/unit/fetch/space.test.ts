@@ -89,6 +89,35 @@ describe('several who claim room', () => {
     await claimFor(claimOf('other', sizeBytes));
   });
 
+  it('end one after the other, the newest first, while there is too little', async () => {
+    let free = 100;
+    const room = createRoom(dir, 50, async () => free);
+    const ended: string[] = [];
+    const run = (name: string, leavesBytes: number): Promise<void> =>
+      room
+        .during(signal, async (roomy, claim) => {
+          await claim(claimOf(name, 10));
+          await sleep(5000, undefined, { signal: roomy });
+        })
+        .catch((error: unknown) => {
+          expect(error).toMatchObject(REFUSED);
+          ended.push(name);
+          free += leavesBytes;
+        });
+    const first = room.during(signal, async (_, claim) => claim(claimOf('short', 10)));
+    const [old, , newest] = [run('old', 0), run('middle', 40), run('newest', 5)];
+    // The look goes on when one has ended by itself.
+    await first;
+    free = 20;
+    await newest;
+    await expect.poll(() => ended).toEqual(['newest', 'middle']);
+    await sleep(300);
+    expect(ended).toEqual(['newest', 'middle']);
+    free = 0;
+    await old;
+    expect(ended).toEqual(['newest', 'middle', 'old']);
+  });
+
   it('leave theirs to the others when they end', async () => {
     const [room, sizeBytes] = [createRoom(dir, 1), await most()];
     for (const blob of ['one', 'other']) {
