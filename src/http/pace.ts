@@ -80,6 +80,14 @@ export function createPace({ bytesPerSecond, memory }: PaceOptions): Pace {
     return { leftMs, failures, isUnreachable: failures >= FAILURES_BEFORE_HOLD };
   }
 
+  /** Timers may be early, and others may hold the host for longer meanwhile. */
+  async function untilOver(host: string, signal: AbortSignal): Promise<void> {
+    for (let held = holdOf(host); held !== undefined; held = holdOf(host)) {
+      if (held.failures >= AWAY_FAILURES) return;
+      await wait(held.leftMs, signal);
+    }
+  }
+
   return {
     async spend(bytes, signal) {
       if (bytesPerSecond === undefined) return;
@@ -98,10 +106,8 @@ export function createPace({ bytesPerSecond, memory }: PaceOptions): Pace {
       for (;;) {
         const held = holdOf(host);
         if (held === undefined) return nowMicros();
-        const { leftMs, failures } = held;
-        if (failures >= AWAY_FAILURES) throw hostAway(host, failures);
-        // Timers are early by up to a millisecond.
-        await whileWaiting(() => wait(leftMs + 1, signal));
+        if (held.failures >= AWAY_FAILURES) throw hostAway(host, held.failures);
+        await whileWaiting(() => untilOver(host, signal));
       }
     },
     holdOf(host) {
