@@ -34,29 +34,23 @@ export interface BatchFacts {
 }
 
 export function createBatchFacts(): BatchFacts {
-  /** Of images under way: their blobs that the store or another image has. */
-  const expected = new Map<string, Map<string, number>>();
-  /** Blobs of images under way that they brought themselves, or are about to, perhaps after another image had failed to. */
-  const own = new Map<string, Set<string>>();
+  /** Of images under way: the sizes of their blobs that the store or another image has, 0 for what they bring themselves. */
+  const shared = new Map<string, Map<string, number>>();
   const ends = new Map<string, FetchOutcome>();
   let sharedBytes = 0;
   return {
     onEvent(event) {
+      if (event.event === 'host.held') return;
+      const key = requestKey(event);
+      const blobs = shared.get(key) ?? new Map<string, number>();
       if (event.event === 'blob.started') {
-        const key = requestKey(event);
-        own.set(key, (own.get(key) ?? new Set<string>()).add(event.blob));
-        expected.get(key)?.delete(event.blob);
+        shared.set(key, blobs.set(event.blob, 0));
       } else if (event.event === 'blob.cached') {
-        const key = requestKey(event);
-        if (own.get(key)?.has(event.blob)) return;
-        const blobs = expected.get(key) ?? new Map<string, number>();
-        expected.set(key, blobs.set(event.blob, event.sizeBytes));
+        // What it has begun to bring it finds in the store when it begins anew.
+        shared.set(key, blobs.set(event.blob, blobs.get(event.blob) ?? event.sizeBytes));
       } else if (event.event === 'image.done' || event.event === 'image.failed') {
-        const key = requestKey(event);
-        const blobs = expected.get(key) ?? new Map<string, number>();
         if (event.event === 'image.done') sharedBytes += sumOf([...blobs.values()]);
-        expected.delete(key);
-        own.delete(key);
+        shared.delete(key);
         ends.set(key, event.result);
       }
     },

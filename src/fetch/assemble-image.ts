@@ -2,10 +2,9 @@
 
 import { setMaxListeners } from 'node:events';
 import { type FetchError, isFetchError, throwIfAborted } from '../errors.js';
-import type { EventSink } from '../events.js';
 import type { AssembleOutput } from '../tasks/contract.js';
 import type { Descriptor, Digest } from '../types.js';
-import { createReceived } from './outcome.js';
+import { countReceived } from './outcome.js';
 import type { LayerHandle, LayerOrigin, Session } from './session.js';
 import type { ClaimRoom } from './space.js';
 
@@ -36,16 +35,12 @@ export async function assembleImage(
   assembling: Assembling,
   signal: AbortSignal,
 ): Promise<Assembled> {
-  const received = createReceived();
-  const emit: EventSink = (event) => {
-    received.onEvent(event);
-    session.emit(event);
-  };
+  const { emit, bytes } = countReceived(session.emit);
   const first = await assembleLayers({ ...session, emit }, assembling, signal);
   if (!('foreign' in first)) return first;
   const second = await assembleLayers(session, assembling, signal);
   if ('foreign' in second) throw second.foreign;
-  return { ...second, downloadedBytes: received.bytes() + second.downloadedBytes };
+  return { ...second, downloadedBytes: bytes() + second.downloadedBytes };
 }
 
 async function assembleLayers(

@@ -14,14 +14,14 @@ export function eventsOf({ image, platform, signature }: FetchRequest, emit: Eve
 }
 
 /**
- * Counts what one request gets over the network, as its events tell: of blobs that have ended. What is still under way when
- * its image has failed goes on for another one, and counts there.
+ * Counts what one request gets over the network, as the events tell that it passes on to `sink`: of blobs that have ended.
+ * What is still under way when its image has failed goes on for another one, and counts there.
  */
-export function createReceived(): { readonly onEvent: EventSink; bytes(): number } {
+export function countReceived(sink: EventSink): { readonly emit: EventSink; bytes(): number } {
   const running = new Map<string, () => number>();
   let endedBytes = 0;
   return {
-    onEvent(event) {
+    emit(event) {
       if (event.event === 'blob.started' && !event.isLocal) {
         const { blob, readBytes, resumedBytes } = event;
         running.set(blob, () => Math.max(0, readBytes() - resumedBytes));
@@ -30,6 +30,7 @@ export function createReceived(): { readonly onEvent: EventSink; bytes(): number
         if (read !== undefined) endedBytes += event.event === 'blob.done' ? event.downloadedBytes : read();
         running.delete(event.blob);
       }
+      sink(event);
     },
     bytes: () => endedBytes,
   };
@@ -42,11 +43,8 @@ export async function outcomeOf(
   emit: EventSink,
 ): Promise<FetchOutcome> {
   const { image } = request;
-  const received = createReceived();
-  const tell = eventsOf(request, (event) => {
-    received.onEvent(event);
-    emit(event);
-  });
+  const received = countReceived(emit);
+  const tell = eventsOf(request, received.emit);
   const result = await resultOf(request, () => fetch(tell));
   if (result.status !== 'failed') {
     tell({ event: 'image.done', image, result });

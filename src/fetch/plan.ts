@@ -20,6 +20,7 @@ import type {
   NameReference,
   PlannedBlob,
   PlannedImage,
+  Platform,
   UrlReference,
 } from '../types.js';
 import { foundAtUrl } from './aci.js';
@@ -87,7 +88,7 @@ async function planDocker(
   const { store } = session;
   const platform = request.platform ?? hostPlatform();
   const converted = await readConverted(store, convertedKey(reference, platform), request);
-  const answer = storedAnswer(session, reference, converted, request);
+  const answer = storedAnswer(session, reference, platform, converted, request);
   if (answer !== undefined) return answer;
   const source = registrySource(session, reference);
   const resolved = await source.resolve(platform, signal);
@@ -123,17 +124,17 @@ async function planLayout(
 ): Promise<Plan> {
   const platform = request.platform ?? hostPlatform();
   const converted = await readConverted(session.store, convertedKey(reference, platform), request);
-  return storedAnswer(session, reference, converted, request) ?? planFile(reference);
+  return storedAnswer(session, reference, platform, converted, request) ?? planFile(reference);
 }
 
 /** Undefined where the source has to be asked. */
 function storedAnswer(
   { insecure }: Session,
   { image }: ImageReference,
+  platform: Platform,
   { known }: Converted,
   request: CompleteRequest,
 ): Plan | undefined {
-  const platform = request.platform ?? hostPlatform();
   const facts = { image, platform, isKnown: known !== undefined, insecureImage: insecure.image };
   const isAnswered = storeAnswers({ ...request, ...facts });
   return isAnswered && known !== undefined ? cachedPlan(known) : undefined;

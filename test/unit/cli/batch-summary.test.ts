@@ -20,19 +20,12 @@ import {
   type ImageId,
   type PlannedImage,
 } from '../../../src/index.js';
+import { FETCHED } from '../../support/outcomes.js';
 
 const ok = (status: 'fetched' | 'cached', downloadedBytes: number): FetchedImage => ({
-  image: 'a.test/x',
+  ...FETCHED,
   status,
-  id: 'sha512-0' as ImageId,
-  name: 'a.test/x',
-  labels: {},
-  verified: false,
-  signers: [],
-  sizeBytes: 1,
   downloadedBytes,
-  durationMs: 1,
-  dependencies: [],
 });
 const cause = new FetchError('ERR_NOT_FOUND', 'none', { stage: 'resolve' });
 const failed: FailedImage = {

@@ -201,6 +201,28 @@ describe('a batch', () => {
     expect(known).toBeLessThan(80);
   });
 
+  it('begins a limited number of images, also when each is of a host that is held as soon as it is asked', async () => {
+    const held = new Set<string>();
+    const ending = new AbortController();
+    const list = Array.from({ length: 400 }, (_, at) => image(`${at}`, `${at}`));
+    const done = runBatch(requestsOf(list), {
+      jobs: 1,
+      hostOf: ({ image: name }) => name,
+      holds: { holdOf: (host) => (held.has(host) ? { leftMs: 60_000, isUnreachable: false } : undefined) },
+      signal: ending.signal,
+      async run({ image: name }, signal) {
+        held.add(name);
+        await sleep(60_000, undefined, { signal }).catch(() => undefined);
+        return { status: 'failed' };
+      },
+    });
+    await settled();
+    expect(held.size).toBeGreaterThan(200);
+    expect(held.size).toBeLessThan(300);
+    ending.abort();
+    await expect(done).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+  });
+
   it('ends all that wait when one fails and no other is wanted then', async () => {
     const outcomes = await runBatch(requestsOf(['1', '2', '3', '4'].map((name) => image(name, 'a'))), {
       jobs: 1,

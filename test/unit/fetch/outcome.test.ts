@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { FetchError } from '../../../src/errors.js';
 import { type EngineEvent, type EventSink, requestKey } from '../../../src/events.js';
 import { eventsOf, outcomeOf } from '../../../src/fetch/outcome.js';
-import type { FetchedImage, FetchRequest, ImageId, Platform } from '../../../src/types.js';
+import type { FetchedImage, FetchRequest, Platform } from '../../../src/types.js';
+import { FETCHED } from '../../support/outcomes.js';
 
 const image = 'docker://a.test/x';
 const arm: Platform = { os: 'linux', architecture: 'arm64' };
@@ -28,19 +29,7 @@ const failed = (name: string, blob = 'b'): EngineEvent => ({
   blob,
   kind: 'layer',
 });
-const fetched: FetchedImage = {
-  image,
-  status: 'fetched',
-  id: 'sha512-0' as ImageId,
-  name: 'a.test/x',
-  labels: {},
-  verified: false,
-  signers: [],
-  sizeBytes: 1,
-  downloadedBytes: 7,
-  durationMs: 1,
-  dependencies: [],
-};
+const fetched: FetchedImage = { ...FETCHED, image };
 
 describe('what is told of a request', () => {
   it('says whose it is, also of an image that is only depended on', () => {
