@@ -94,10 +94,10 @@ describe('the dependencies of an image', () => {
     names.push(await publish('other', [{ on: 'base' }]));
     const [first, late] = names as [Published, Published, Published];
     const delay = (match: string, delayMs: number) => ({ match, fault: { kind: 'delay', delayMs } as const });
-    publisher.site.tls.setFaults([delay(first.path, 2500), delay(late.path, 2500), delay(base.path, 2000)]);
+    publisher.site.tls.setFaults([delay(first.path, 4000), delay(late.path, 4000), delay(base.path, 3000)]);
     onTestFinished(() => publisher.site.tls.setFaults([]));
     // The third one begins when the first one is done.
-    const options = { insecure: { image: true }, timeoutMs: 4000, jobs: 2 };
+    const options = { insecure: { image: true }, timeoutMs: 6000, jobs: 2 };
     const limited = await openClient(publisher.site, options);
     onTestFinished(() => limited.engine.close());
     const outcomes = await limited.engine.fetchAll(names.map(({ name }) => ({ image: name })));
